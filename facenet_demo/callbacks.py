@@ -1,0 +1,290 @@
+"""When things are written down while a network trains; what they are is decided elsewhere.
+
+`History` keeps the curves, `FeatureBoard` draws kernels and activation maps every few epochs,
+`ResultBoard` draws who was mistaken for whom after the test.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.tensorboard import SummaryWriter
+
+from facenet_demo import plots
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.features.trace import Trace
+from facenet_demo.records import Batch
+from facenet_demo.tasks.classification import ClassificationTask
+
+WHAT_IS_WHERE = """
+# What is where
+
+| tab | look for |
+|---|---|
+| **Time Series**, **Scalars** | `loss` and `accuracy`: training and validation in one chart; `learning_rate` |
+| **Images** | `kernels`: the first layer's kernels; `maps/...`: what the first units of a layer make of the same few validation faces. Move the slider under a picture to see features emerge. `test/...`: who was mistaken for whom |
+| **Graphs** | the network |
+| **Distributions**, **Histograms** | the weights of each layer over time |
+| **Projector** | the test photos as points: near points look like one person to the network. Colour by label, pick t-SNE or UMAP |
+| **PR Curves** | precision and recall for each person, one against all others |
+| **HParams** | the settings of each run beside its scores: tick a few runs |
+
+Maps run from black (the lowest value of that unit over the shown faces) to yellow (its highest).
+A kernel's mid-grey is a weight of 0.
+"""
+
+
+class History(Callback):
+    """Keeps the metrics of every epoch and how long training took.
+
+    Writes `loss` and `accuracy` of training and validation to two TensorBoard runs below the run
+    folder, which is what makes TensorBoard draw both into one chart.
+
+    Attributes:
+        epochs: for each epoch its metrics, `train/loss`, `val/accuracy`, ...
+        seconds: time spent in `fit`, validation and callbacks included.
+        num_photos: photos trained on, counted once each epoch.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.num_photos = 0
+        self._started = 0.0
+        self._writers: dict[str, SummaryWriter] = {}
+
+    @property
+    def photos_per_second(self) -> float:
+        return self.num_photos / max(self.seconds, 1e-9)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.perf_counter()
+        if trainer.is_global_zero and trainer.log_dir is not None:
+            self._writers = {
+                stage: SummaryWriter(Path(trainer.log_dir) / stage) for stage in ("train", "val")
+            }
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        self.num_photos += len(batch.labels) * trainer.world_size
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._started
+        self._started = now
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.epochs.append(metrics)
+        for stage, writer in self._writers.items():
+            for name, value in metrics.items():
+                if name.startswith(f"{stage}/"):
+                    writer.add_scalar(name.removeprefix(f"{stage}/"), value, trainer.current_epoch)
+        if self._writers:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            self._writers["train"].add_scalar("learning_rate", rate, trainer.current_epoch)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epochs": self.epochs, "seconds": self.seconds, "num_photos": self.num_photos}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epochs = list(state_dict["epochs"])
+        self.seconds = state_dict["seconds"]
+        self.num_photos = state_dict["num_photos"]
+
+
+class FeatureBoard(Callback):
+    """Draws the first layer's kernels, activation maps and weight histograms for TensorBoard.
+
+    Args:
+        every_n_epochs: how often.
+        num_faces: how many validation faces are shown, each of another person.
+    """
+
+    def __init__(self, every_n_epochs: int = 10, num_faces: int = 4) -> None:
+        self.every_n_epochs = every_n_epochs
+        self.num_faces = num_faces
+        self._windows = torch.empty(0)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+        writer = _writer(trainer)
+        if writer is None:
+            return
+        data = _data(trainer)
+        rows = data.split.rows["val"] if len(data.split.rows["val"]) else data.split.rows["train"]
+        _, first = np.unique(data.split.labels[rows], return_index=True)
+        self._windows = data.windows(rows[first[: self.num_faces]])
+        writer.add_text("what is where", WHAT_IS_WHERE)
+        writer.add_graph(pl_module.network, self._windows[:1].to(pl_module.device))
+        self._draw(writer, pl_module, epoch=0)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+        epoch = trainer.current_epoch + 1
+        writer = _writer(trainer)
+        if writer is not None and epoch % self.every_n_epochs == 0:
+            self._draw(writer, pl_module, epoch)
+
+    def _draw(self, writer: SummaryWriter, task: ClassificationTask, epoch: int) -> None:
+        network = task.network
+        kernels = network.get_submodule(network.first_layer).weight.detach().cpu().numpy()
+        _add_image(writer, "kernels", plots.kernel_sheet(kernels), epoch)
+        training = network.training
+        network.eval()
+        with torch.no_grad(), Trace(network, network.layers) as trace:
+            network(self._windows.to(task.device))
+        network.train(training)
+        faces = _to_pixels(self._windows)
+        for layer in network.layers:
+            maps = trace[layer].float().cpu().numpy()
+            if maps.ndim == 4:
+                sheet = plots.activation_sheet(faces, maps)
+                _add_image(writer, f"maps/{layer}", sheet, epoch)
+        for name, weight in network.named_parameters():
+            if weight.ndim > 1:
+                writer.add_histogram(name, weight.detach().cpu(), epoch)
+
+
+class ResultBoard(Callback):
+    """Draws the test for TensorBoard: mistakes, embedding projector, PR curves, hyperparameters.
+
+    Args:
+        settings: the run's settings, flat, for the HParams tab.
+        max_points: photos in the projector.
+        max_people: people with a PR curve of their own.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], max_points: int = 1000, max_people: int = 20
+    ) -> None:
+        self.settings = dict(settings)
+        self.max_points = max_points
+        self.max_people = max_people
+        self._results: list[tuple[torch.Tensor, ...]] = []
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._results = []
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: dict[str, torch.Tensor],
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        result = (outputs["logits"].softmax(1), outputs["embedding"], batch.labels, batch.rows)
+        self._results.append(tuple(value.float().cpu() for value in result))
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+        writer = _writer(trainer)
+        if writer is None or not self._results:
+            return
+        probability, embedding, labels, rows = (
+            torch.cat(values) for values in zip(*self._results, strict=True)
+        )
+        labels, rows = labels.long(), rows.long()
+        data, people = _data(trainer), pl_module.people
+        self._mistakes(writer, data, people, probability, labels, rows)
+        self._projector(writer, data, people, embedding, labels, rows)
+        self._pr_curves(writer, people, probability, labels)
+        scores = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("test/")
+        }
+        _logger(trainer).log_hyperparams(self.settings, scores)
+
+    def _mistakes(
+        self,
+        writer: SummaryWriter,
+        data: FaceDataModule,
+        people: list[str],
+        probability: torch.Tensor,
+        labels: torch.Tensor,
+        rows: torch.Tensor,
+    ) -> None:
+        sure, named = probability.max(1)
+        counts = np.zeros((len(people), len(people)), int)
+        np.add.at(counts, (labels.numpy(), named.numpy()), 1)
+        matrix = plots.to_array(plots.confusion_matrix(counts, people))
+        _add_image(writer, "test/confusion_matrix", matrix, 0)
+        wrong = torch.nonzero(named != labels).flatten()
+        wrong = wrong[sure[wrong].argsort(descending=True)][:24]
+        figure = plots.wrong_faces(
+            _to_pixels(data.windows(rows[wrong].numpy())),
+            [people[i] for i in named[wrong]],
+            [people[i] for i in labels[wrong]],
+            sure[wrong].tolist(),
+            num_photos=len(labels),
+        )
+        _add_image(writer, "test/wrongly_named", plots.to_array(figure), 0)
+
+    def _projector(
+        self,
+        writer: SummaryWriter,
+        data: FaceDataModule,
+        people: list[str],
+        embedding: torch.Tensor,
+        labels: torch.Tensor,
+        rows: torch.Tensor,
+    ) -> None:
+        step = -(-len(labels) // self.max_points)
+        # TensorBoard's sprite sheet has at most 8192 pixels a side: 48 for 1000 thumbnails is safe.
+        thumbnails = torch.nn.functional.interpolate(
+            data.windows(rows[::step].numpy()), size=48, mode="area"
+        )
+        names = [people[label] for label in labels[::step]]
+        writer.add_embedding(embedding[::step], names, thumbnails, tag="test")
+
+    def _pr_curves(
+        self,
+        writer: SummaryWriter,
+        people: list[str],
+        probability: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> None:
+        truth = torch.nn.functional.one_hot(labels, len(people))
+        writer.add_pr_curve("everybody", truth.flatten(), probability.flatten())
+        for i, person in enumerate(people[: self.max_people]):
+            writer.add_pr_curve(f"person/{person}", truth[:, i], probability[:, i])
+
+
+def _logger(trainer: pl.Trainer) -> TensorBoardLogger:
+    return next(log for log in trainer.loggers if isinstance(log, TensorBoardLogger))
+
+
+def _writer(trainer: pl.Trainer) -> SummaryWriter | None:
+    """TensorBoard's writer, or None in a process that does not write or a trial run."""
+    writes = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
+    return _logger(trainer).experiment if writes and trainer.is_global_zero else None
+
+
+def _data(trainer: pl.Trainer) -> FaceDataModule:
+    return trainer.datamodule
+
+
+def _add_image(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:
+    writer.add_image(tag, picture, step, dataformats="HWC")
+
+
+def _to_pixels(windows: torch.Tensor) -> np.ndarray:
+    """Windows `(B, 3, W, W)` in [0, 1] as `(B, W, W, 3)` uint8."""
+    return (windows * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,290 @@
+"""The command line of training; the only place where data, task and callbacks meet.
+
+    python scripts/train.py --config configs/orl.yaml --model.network.dropout 0.5
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Lightning still calls a name that jsonargparse renamed; a user can do nothing about it.
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    RichProgressBar,
+)
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.markup import escape
+from rich.table import Table
+
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.progress import console
+from facenet_demo.records import UserError
+from facenet_demo.runs import device_name, environment, new_run_folder
+from facenet_demo.storage import new_file, write_json
+from facenet_demo.tasks.classification import ClassificationTask
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+DESCRIPTION = f"""
+Train a network to tell people apart, test it on photos it never saw, and write a run folder.
+
+  python scripts/train.py                                    the ORL faces, no download
+  python scripts/train.py --config configs/lfw.yaml          Labeled Faces in the Wild
+  python scripts/train.py --config configs/folder.yaml --data.source.root my_people/
+
+Any setting below is set by flag, or in a YAML file given with --config; the flag wins:
+  --model.network.dropout 0.5 --trainer.max_epochs 20        more dropout, fewer epochs
+  --model.network Torchvision --model.network.name resnet18  another network
+  --model.network.help FaceCNN                               the settings of a network
+  --data.source.help Folder                                  the settings of a data set
+  --print_config                                             all settings, as YAML, and stop
+Without --config, {CONFIGS.name}/orl.yaml is taken.
+"""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The run: where it goes, when it ends, what is drawn.
+
+    Args:
+        folder: Where run folders go.
+        name: First part of the run folder's name.
+        patience: Training stops after so many epochs without a better validation loss; 0: never.
+        draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
+            switches all TensorBoard pictures off.
+    """
+
+    folder: Path = Path("runs")
+    name: str = "run"
+    patience: int = 30
+    draw_every: int = 10
+
+
+class FaceCLI(LightningCLI):
+    """Parses settings, links what follows from the data, and builds the Trainer."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.description = DESCRIPTION
+        parser.add_class_arguments(RunSettings, "run")
+        parser.link_arguments("data.window", "model.window")
+        for fact in ("people", "pixel_statistics"):
+            parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # a setting that its class refused
+            raise UserError(str(error)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        # Here rather than above: they bring TensorBoard, which --help does not need.
+        from facenet_demo.callbacks import FeatureBoard, History, ResultBoard
+
+        run = RunSettings(**vars(self.config_init["run"]))
+        folder = new_run_folder(run.folder, run.name)
+        has_validation = len(self.datamodule.split.rows["val"]) > 0
+        self.history = History()
+        self.checkpoint = ModelCheckpoint(
+            folder / "checkpoints",
+            filename="best",
+            monitor="val/loss" if has_validation else None,
+            save_last=True,
+            enable_version_counter=False,
+        )
+        self.early_stopping = None
+        callbacks: list[Callback] = [RichProgressBar(), self.history, self.checkpoint]
+        if run.patience and has_validation:
+            self.early_stopping = EarlyStopping("val/loss", patience=run.patience)
+            callbacks.append(self.early_stopping)
+        if run.draw_every:
+            callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
+        self.trainer_defaults["callbacks"] = callbacks
+        logger = TensorBoardLogger(folder, name="", version="")
+        return super().instantiate_trainer(default_root_dir=folder, logger=logger, enable_model_summary=False, **kwargs)
+
+    def _flat_settings(self) -> dict[str, Any]:
+        """What the HParams tab compares: the settings of model and data by their dotted names."""
+        settings = json.loads(self.parser.dump(self.config, format="json"))
+        flat: dict[str, Any] = {}
+
+        def flatten(prefix: str, value: Any) -> None:
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    # class_path and init_args say how a setting is written, not what it is
+                    name = "" if key == "init_args" else "" if key == "class_path" else f".{key}"
+                    flatten(prefix + name, inner)
+            else:
+                flat[prefix] = value if isinstance(value, bool | int | float | str) else str(value)
+
+        for part in ("model", "data"):
+            flatten(part, settings[part])
+        return {**flat, "max_epochs": settings["trainer"]["max_epochs"],
+                "seed": settings["seed_everything"]}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Train with the settings of a command line; returns the exit code."""
+    args = list(sys.argv[1:] if args is None else args)
+    if not any(arg.split("=")[0] in ("--config", "-c") for arg in args):
+        args = ["--config", str(CONFIGS / "orl.yaml"), *args]
+    _quieten_libraries()
+    try:
+        train(args)
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}")
+        return 2
+    return 0
+
+
+def train(args: Sequence[str]) -> dict[str, float | int | str]:
+    """Train, test, and fill the run folder; returns what `metrics.json` holds.
+
+    Args:
+        args: the command line, without the program's name.
+
+    Raises:
+        UserError: for settings or data that cannot be used.
+    """
+    cli = FaceCLI(
+        ClassificationTask,
+        FaceDataModule,
+        run=False,
+        args=args,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
+    )
+    trainer, task, data = cli.trainer, cli.model, cli.datamodule
+    folder = Path(trainer.default_root_dir)
+    writes = trainer.is_global_zero and not trainer.fast_dev_run
+    if writes:
+        write_json(folder / "environment.json", environment())
+        write_json(folder / "splits.json", data.split.record(data.crops))
+    if trainer.is_global_zero:
+        console.print(_introduction(trainer, task, data))
+    _fit(trainer, task, data)
+    # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
+    best = cli.checkpoint.best_model_path or None
+    metrics: dict[str, float | int | str] = {}
+    for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        if len(data.split.rows[name]):
+            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+            metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    history = cli.history
+    metrics |= {
+        "epochs": trainer.current_epoch,
+        "stopped": _why_stopped(trainer, cli.early_stopping),
+        "seconds": round(history.seconds, 2),
+        "photos_per_second": round(history.photos_per_second, 1),
+        "parameters": sum(p.numel() for p in task.network.parameters()),
+    }
+    if writes:
+        write_json(folder / "metrics.json", metrics)
+        _save_curves(folder / "curves.png", history.epochs)
+    if trainer.is_global_zero:
+        console.print(_summary(metrics, folder))
+    return metrics
+
+
+def _fit(trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule) -> None:
+    try:
+        trainer.fit(task, data)
+    except SystemExit:  # how Lightning ends after Ctrl-C, having saved what callbacks save
+        last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+        kept = f"The last checkpoint is {last}." if last.exists() else "No epoch was finished."
+        console.print(f"[bold]Interrupted[/] in epoch {trainer.current_epoch + 1}. {kept}")
+        sys.exit(130)
+
+
+def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    from facenet_demo import plots
+
+    losses = [epoch.get("val/loss", float("inf")) for epoch in epochs]
+    best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
+    with new_file(path) as temporary:
+        plots.curves(epochs, best).savefig(temporary)
+
+
+def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:
+    if early_stopping is not None and early_stopping.stopped_epoch:
+        return f"no better validation loss for {early_stopping.patience} epochs"
+    if trainer.current_epoch == trainer.max_epochs:
+        return "all epochs done"
+    return "time or steps are up"
+
+
+def _introduction(trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule) -> Table:
+    crops, split = data.crops, data.split
+    table = Table.grid(padding=(0, 2))
+    stages = ", ".join(f"{len(split.rows[s])} to {use}" for s, use in
+                       (("train", "train"), ("val", "validate"), ("test", "test")))  # fmt: skip
+    num_parameters = sum(p.numel() for p in task.network.parameters())
+    rows = [
+        ("Device", f"{device_name(trainer.strategy.root_device)}, {trainer.num_devices} in use"),
+        ("Data", data.source.title),
+        ("", f"{len(split.people)} people, {stages}"),
+        ("Terms", data.source.terms),
+        ("Network", f"{type(data).__name__ and task.network_settings!r}, {num_parameters:,} weights"),
+        ("Run", str(trainer.default_root_dir)),
+    ]
+    left_out = crops.left_out + split.left_out
+    if left_out:
+        some = "; ".join(f"{escape(Path(e.file).name)}: {e.reason}" for e in left_out[:3])
+        rows.insert(3, ("Left out", f"{len(left_out)} photos ({some}{_and_more(left_out)})"))
+    if split.too_few:
+        some = ", ".join(list(split.too_few)[:3])
+        rows.insert(3, ("Not named", f"{len(split.too_few)} people with too few photos ({some}"
+                                     f"{_and_more(split.too_few)})"))  # fmt: skip
+    if len(split.near):
+        rows.insert(3, ("Alike", f"{len(split.near)} pairs of nearly the same picture in two "
+                                 "splits, see splits.json"))  # fmt: skip
+    for row in rows:
+        table.add_row(f"[bold]{row[0]}[/]", row[1])
+    return table
+
+
+def _and_more(entries: Sequence[Any] | Mapping[str, Any]) -> str:
+    return ", ..." if len(entries) > 3 else ""
+
+
+def _summary(metrics: Mapping[str, float | int | str], folder: Path) -> Table:
+    table = Table(title="Result", title_justify="left", show_header=True)
+    table.add_column("")
+    shares = (("accuracy", "accuracy"), ("top5_accuracy", "right name among the first 5"),
+              ("macro_f1", "macro F1"), ("loss", "loss"))  # fmt: skip
+    for stage in ("validation", "test"):
+        table.add_column(stage, justify="right")
+    for key, label in shares:
+        cells = []
+        for stage in ("val", "test"):
+            value = metrics.get(f"{stage}/{key}")
+            cells.append("-" if value is None else f"{value:.3f}" if key == "loss" else f"{value:.1%}")
+        table.add_row(label, *cells)
+    return table
+
+
+def _quieten_libraries() -> None:
+    """Silence what says nothing to the user of this program."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # crops are read from a mapped file: workers cost more
+        ".*is smaller than the logging interval.*",  # nothing is logged by step
+        ".*LeafSpec.*",  # Lightning 2.6 on torch 2.15, harmless
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,161 @@
+"""From a data set to batches of windows, the same way for every data set.
+
+    data = FaceDataModule(ORL(), window=64)
+    data.people                          # names in the order of the network's outputs
+    trainer.fit(task, data)
+
+Photos are cropped once (`faces.crops`), split per person (`splits`), loaded as stored, and cut to
+windows on the device: at random in training, from the centre otherwise.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from facenet_demo.datasets import ORL, FaceSource
+from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.records import Batch
+from facenet_demo.splits import Split, SplitSettings, make_split
+from facenet_demo.storage import cache_folder
+from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow
+
+# A crop's side in windows: room for every shift, turn and growth of the default augmentation.
+CROP_PER_WINDOW = 1.5
+_STATISTICS_ROWS = 2000
+
+
+class FaceDataModule(pl.LightningDataModule):
+    """Faces for the Trainer.
+
+    Args:
+        source: Where the photos are: ORL, LFW or Folder.
+        window: Side of the square that the network is shown, pixels.
+        split: Which photos teach, choose and judge.
+        augment: How training windows vary.
+        batch_size: Photos in a step, on each device.
+        num_workers: Processes that read crops; 0 reads them in the training process, which is
+            fastest as long as the crops fit into memory.
+        undetected: What to do with a photo in which no face is found: "skip" leaves it out,
+            "centre" takes its middle.
+    """
+
+    def __init__(
+        self,
+        source: FaceSource = ORL(),  # noqa: B008 - frozen
+        window: int = 64,
+        split: SplitSettings = SplitSettings(),  # noqa: B008 - frozen
+        augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
+        batch_size: int = 32,
+        num_workers: int = 0,
+        undetected: Literal["skip", "centre"] = "skip",
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.window = window
+        self.split_settings = split
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        size = round(window * CROP_PER_WINDOW / 2) * 2
+        self.crop_settings = CropSettings(size, window, undetected)
+        self.random_window = RandomWindow(window, augment)
+        self.centre_window = CentreWindow(window)
+
+    @cached_property
+    def crops(self) -> Crops:
+        """The aligned faces; made now if they are not in the cache yet."""
+        self.source.fetch()
+        return prepare_crops(self.source.samples(), self.crop_settings, cache_folder())
+
+    @cached_property
+    def split(self) -> Split:
+        return make_split(self.crops, self.split_settings)
+
+    @property
+    def people(self) -> list[str]:
+        """Names, in the order of the network's outputs."""
+        return self.split.people
+
+    @cached_property
+    def pixel_statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the training windows' R, G and B, in [0, 1]."""
+        rows = self.split.rows["train"]
+        rows = rows[:: -(-len(rows) // _STATISTICS_ROWS)]
+        pixels = self.windows(rows).double()
+        return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()
+
+    def windows(self, rows: np.ndarray) -> torch.Tensor:
+        """The centre windows `(len(rows), 3, W, W)`, float in [0, 1], of some rows of the crops."""
+        return self.centre_window(_to_tensor(self.crops.images[rows]))
+
+    def prepare_data(self) -> None:
+        _ = self.split
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader | list:
+        return self._loader("val") if len(self.split.rows["val"]) else []
+
+    def test_dataloader(self) -> DataLoader | list:
+        return self._loader("test") if len(self.split.rows["test"]) else []
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        training = self.trainer is not None and self.trainer.training
+        cut = self.random_window if training else self.centre_window
+        images = cut(batch.images).contiguous(memory_format=torch.channels_last)
+        return batch._replace(images=images)
+
+    def _loader(self, stage: str) -> DataLoader:
+        rows = self.split.rows[stage]
+        training = stage == "train"
+        return DataLoader(
+            CropDataset(self.crops.images, self.split.labels, rows),
+            self.batch_size,
+            shuffle=training,
+            # A last batch of one photo would have no batch statistics.
+            drop_last=training and len(rows) > self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=_as_is,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
+
+
+class CropDataset(Dataset):
+    """Whole batches of stored crops, read at once.
+
+    Args:
+        images: `(N, S, S, 3)` uint8.
+        labels: `(N,)` int64.
+        rows: those of the N that belong to the data set.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
+        self.images = images
+        self.labels = labels
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitems__(self, positions: list[int]) -> Batch:
+        rows = self.rows[positions]
+        return Batch(
+            _to_tensor(self.images[rows]),
+            torch.from_numpy(self.labels[rows]),
+            torch.from_numpy(rows),
+        )
+
+
+def _to_tensor(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch

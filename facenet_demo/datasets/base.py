@@ -1,0 +1,64 @@
+"""What a data set tells the rest of the house."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from facenet_demo.records import Sample, UserError
+
+
+@dataclass(frozen=True)
+class FaceSource(ABC):
+    """Photos with the names of the people in them.
+
+    Attributes:
+        title: what the data set is called.
+        terms: on what terms it may be used.
+        citation: whom to credit.
+    """
+
+    title: ClassVar[str]
+    terms: ClassVar[str]
+    citation: ClassVar[str]
+
+    def fetch(self) -> None:  # noqa: B027 - most data sets lie on disk already
+        """Get the photos onto this machine if they are not there; safe to call again."""
+
+    @abstractmethod
+    def samples(self) -> list[Sample]:
+        """Every photo with its person, in a stable order; `fetch` was called before."""
+
+
+def scan_people(root: Path) -> list[Sample]:
+    """The files of a folder that holds one folder per person, sorted by path.
+
+    Files of any kind count, since only reading one tells whether it is a photo; hidden ones do not.
+    Links to folders are not followed.
+
+    Raises:
+        UserError: if `root` is no folder or has no folders with files in them.
+    """
+    if not root.is_dir():
+        kind = "is a file" if root.exists() else "does not exist"
+        raise UserError(f"{root} {kind}; a folder with one folder of photos per person is needed.")
+    samples = []
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        for parent, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            samples += [
+                Sample(Path(parent) / name, folder.name)
+                for name in sorted(files)
+                if not name.startswith(".")
+            ]
+    if not samples:
+        loose = sum(1 for p in root.iterdir() if p.is_file())
+        raise UserError(
+            f"No folders with photos in {root} ({loose} files lie directly in it). "
+            "Put the photos of each person into a folder of their own: "
+            f"{root / 'Ada'}, {root / 'Grace'}, ..."
+        )
+    return samples

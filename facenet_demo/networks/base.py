@@ -1,0 +1,59 @@
+"""What every network has, whatever is inside it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class NetworkSettings(ABC):
+    """The plain values that a network is built from."""
+
+    @abstractmethod
+    def build(self, num_classes: int) -> FaceNetwork:
+        """A freshly initialised network with `num_classes` outputs."""
+
+
+class FaceNetwork(nn.Module, ABC):
+    """RGB windows to scores, with the normalisation inside.
+
+    Images come in as they are shown, float in [0, 1]; `mean` and `std` are buffers, set from the
+    training photos, so a checkpoint carries them and nothing outside ever normalises.
+
+    Attributes:
+        layers: dotted names of the layers worth looking at, from the first to the last.
+        first_layer: dotted name of the convolution that sees the pixels.
+    """
+
+    layers: tuple[str, ...]
+    first_layer: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
+        self.register_buffer("std", torch.full((3, 1, 1), 0.25))
+
+    def set_normalization(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Set the mean and standard deviation `(3,)` of the training pixels, in [0, 1]."""
+        self.mean.copy_(mean.view(3, 1, 1))
+        self.std.copy_(std.view(3, 1, 1).clamp_min(1e-3))
+
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """`(B, 3, H, W)` in [0, 1] to zero mean and unit deviation."""
+        return (images - self.mean) / self.std
+
+    @abstractmethod
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Features `(B, D)` of images `(B, 3, H, W)` in [0, 1]: what the head reads."""
+
+    @abstractmethod
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Scores `(B, num_classes)` of features `(B, D)`."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores (logits) `(B, num_classes)` of images `(B, 3, H, W)` in [0, 1]."""
+        return self.head(self.embed(images))

@@ -1,0 +1,136 @@
+"""FaceCNN: a plain convolutional network whose layers are meant to be looked at.
+
+    network = FaceCNN(channels=(32, 64, 128, 256), dropout=0.4).build(num_classes=40)
+    scores = network(images)             # (B, 3, 64, 64) in [0, 1] -> (B, 40)
+
+`stages.0` is one 7x7 convolution, large enough for its kernels to show an edge; each later stage
+halves the resolution and has two 3x3 convolutions. No shortcuts, no branches: a unit of a layer sees
+one square of the image and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from facenet_demo.networks.base import FaceNetwork, NetworkSettings
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+NORMALIZATIONS = {
+    "batch": nn.BatchNorm2d,
+    "group": lambda channels: nn.GroupNorm(_num_groups(channels), channels),
+    "none": nn.Identity,
+}
+
+
+@dataclass(frozen=True)
+class FaceCNN(NetworkSettings):
+    """A plain CNN: a 7x7 first layer, then stages of 3x3 convolutions.
+
+    Args:
+        channels: Number of units in each stage; its length is the number of stages. The first
+            stage is the 7x7 layer, each later one halves the resolution.
+        convolutions: Number of 3x3 convolutions in each stage after the first.
+        activation: What follows each convolution.
+        normalization: What stands between a convolution and its activation.
+        dropout: Share of the features hidden from the last layer in training, in [0, 1).
+        first_stride: Step of the first layer in pixels; 1 keeps more detail and takes four times as
+            long.
+        grid: Side of the grid that the last maps are averaged to before the last layer: 1 forgets
+            where a feature was seen, more keeps its rough place.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128, 256)
+    convolutions: int = 2
+    activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"] = "relu"
+    normalization: Literal["batch", "group", "none"] = "batch"
+    dropout: float = 0.4
+    first_stride: int = 2
+    grid: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.channels or min(self.channels) < 1:
+            raise ValueError(f"channels must be one or more positive numbers, not {self.channels}.")
+        for name in ("convolutions", "first_stride", "grid"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+
+    def build(self, num_classes: int) -> FaceCNNNetwork:
+        return FaceCNNNetwork(self, num_classes)
+
+
+class FaceCNNNetwork(FaceNetwork):
+    """The network that `FaceCNN` settings describe; see the module's first lines."""
+
+    first_layer = "stages.0.conv"
+
+    def __init__(self, settings: FaceCNN, num_classes: int) -> None:
+        super().__init__()
+        stages = [_convolution(settings, 3, settings.channels[0], 7, settings.first_stride)]
+        for before, channels in zip(settings.channels, settings.channels[1:], strict=False):
+            convolutions = [
+                _convolution(settings, before if i == 0 else channels, channels, 3)
+                for i in range(settings.convolutions)
+            ]
+            stages.append(nn.Sequential(nn.MaxPool2d(2), *convolutions))
+        self.stages = nn.Sequential(*stages)
+        self.layers = tuple(f"stages.{i}" for i in range(len(stages)))
+        self.pool = nn.AdaptiveAvgPool2d(settings.grid)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
+        self._initialize(settings.activation)
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.stages(self.normalize(images))  # (B, U, h, w)
+        return self.pool(maps).flatten(1)
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.dropout(embedding))
+
+    def _initialize(self, activation: str) -> None:
+        # He et al. 2015 (arXiv 1502.01852) for rectifiers, Glorot and Bengio 2010 for the others.
+        rectifier = activation not in ("tanh", "sigmoid")
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                if rectifier:
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                else:
+                    nn.init.xavier_normal_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.classifier.weight, std=0.01)
+        nn.init.zeros_(self.classifier.bias)
+
+
+def _convolution(
+    settings: FaceCNN, before: int, channels: int, kernel: int, stride: int = 1
+) -> nn.Sequential:
+    normalization = NORMALIZATIONS[settings.normalization](channels)
+    conv = nn.Conv2d(
+        before,
+        channels,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        bias=settings.normalization == "none",  # a normalisation brings its own
+    )
+    return nn.Sequential(
+        OrderedDict(conv=conv, norm=normalization, act=ACTIVATIONS[settings.activation]())
+    )
+
+
+def _num_groups(channels: int) -> int:
+    return next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)

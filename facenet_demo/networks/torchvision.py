@@ -1,0 +1,71 @@
+"""Any torchvision classifier in FaceCNN's place.
+
+    network = Torchvision(name="resnet18").build(num_classes=40)
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from facenet_demo.networks.base import FaceNetwork, NetworkSettings
+
+
+@dataclass(frozen=True)
+class Torchvision(NetworkSettings):
+    """A classifier of torchvision.models, from scratch, with a new last layer.
+
+    Args:
+        name: Its name in torchvision.models, such as resnet18, mobilenet_v3_small or vit_b_16. Some
+            want windows larger than the default: --data.window 224.
+        dropout: Share of the features hidden from the last layer in training, in [0, 1).
+    """
+
+    name: str = "resnet18"
+    dropout: float = 0.0
+
+    def build(self, num_classes: int) -> TorchvisionNetwork:
+        return TorchvisionNetwork(self, num_classes)
+
+
+class TorchvisionNetwork(FaceNetwork):
+    """A torchvision classifier whose last linear layer was replaced."""
+
+    def __init__(self, settings: Torchvision, num_classes: int) -> None:
+        # torchvision takes a second to import and FaceCNN does not need it.
+        from torchvision import models
+
+        super().__init__()
+        names = models.list_models(module=models)
+        if settings.name not in names:
+            near = ", ".join(difflib.get_close_matches(settings.name, names)) or "resnet18"
+            raise ValueError(
+                f"torchvision has no classifier named {settings.name!r}. Did you mean: {near}?"
+            )
+        self.body = models.get_model(settings.name, weights=None)
+        linear = [name for name, m in self.body.named_modules() if isinstance(m, nn.Linear)]
+        convolutions = [
+            name for name, m in self.body.named_modules() if isinstance(m, nn.Conv2d)
+        ]
+        if not linear or not convolutions:
+            raise ValueError(
+                f"{settings.name} does not end in a linear layer over convolutions, so its last "
+                "layer cannot be replaced. Take another one, for example resnet18."
+            )
+        features = self.body.get_submodule(linear[-1]).in_features
+        self.body.set_submodule(linear[-1], nn.Identity())
+        self.first_layer = f"body.{convolutions[0]}"
+        self.layers = tuple(
+            f"body.{name}" for name, m in self.body.named_children() if any(True for _ in m.modules())
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(features, num_classes)
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(self.normalize(images))
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.dropout(embedding))

@@ -1,0 +1,183 @@
+"""Results as pictures. Sheets are uint8 arrays, drawn fast enough for every few epochs; figures are
+matplotlib's, for the end of a run.
+
+No function here sees a network: arrays in, pictures out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_GAP = 2
+_PAPER = 255
+_COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
+
+
+def tile(pictures: np.ndarray, columns: int, gap: int = _GAP) -> np.ndarray:
+    """Lay pictures `(N, H, W, 3)` uint8 out in rows of `columns` on white; returns `(H', W', 3)`."""
+    count, height, width, _ = pictures.shape
+    rows = -(-count // columns)
+    sheet = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, 3), _PAPER, np.uint8
+    )
+    for i, picture in enumerate(pictures):
+        y, x = (gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap))
+        sheet[y : y + height, x : x + width] = picture
+    return sheet
+
+
+def kernel_sheet(kernels: np.ndarray, magnify: int = 8) -> np.ndarray:
+    """The kernels of a first layer as colours, mid-grey for a weight of 0.
+
+    Args:
+        kernels: `(U, 3, k, k)` weights; each is scaled by its own largest weight.
+        magnify: size of one weight, pixels.
+
+    Returns:
+        `(H, W, 3)` uint8.
+    """
+    largest = np.abs(kernels).max(axis=(1, 2, 3), keepdims=True).clip(1e-12)
+    pixels = np.round(127.5 + 127.5 * kernels / largest).astype(np.uint8).transpose(0, 2, 3, 1)
+    pixels = pixels.repeat(magnify, axis=1).repeat(magnify, axis=2)
+    return tile(pixels, columns=min(8, len(pixels)), gap=4)
+
+
+def activation_sheet(windows: np.ndarray, maps: np.ndarray, num_units: int = 10) -> np.ndarray:
+    """A row for each face: the face, then what the first units of a layer make of it.
+
+    Args:
+        windows: `(F, H, W, 3)` uint8.
+        maps: `(F, U, h, w)` activations; a unit has one scale over all faces, so that a dark map
+            means that the unit is silent there.
+        num_units: how many units are shown.
+
+    Returns:
+        `(H', W', 3)` uint8.
+    """
+    maps = maps[:, :num_units]
+    low, high = (f(maps, axis=(0, 2, 3), keepdims=True) for f in (np.min, np.max))
+    levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
+    size = windows.shape[2], windows.shape[1]
+    pictures = []
+    for window, units in zip(windows, levels, strict=True):
+        pictures.append(window)
+        pictures += [
+            _heat()[cv2.resize(unit, size, interpolation=cv2.INTER_NEAREST)] for unit in units
+        ]
+    return tile(np.stack(pictures), columns=1 + maps.shape[1])
+
+
+@cache
+def _heat() -> np.ndarray:
+    from matplotlib import colormaps
+
+    return np.round(colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+
+
+def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
+    """Loss and accuracy over epochs, training and validation in one chart each.
+
+    Args:
+        history: for each epoch a mapping with `train/loss`, `val/loss`, `train/accuracy`, ...
+        best_epoch: the epoch (from 0) whose weights were kept, marked; None if there is none.
+    """
+    figure = _figure(9, 3.6)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for stage, label in (("train", "training"), ("val", "validation")):
+            key = f"{stage}/{name}"
+            points = [(i + 1, e[key]) for i, e in enumerate(history) if key in e]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=_COLOURS[stage], label=label)
+        if best_epoch is not None:
+            axes.axvline(best_epoch + 1, color="0.6", linestyle=":", label="kept")
+        axes.set(xlabel="epoch", title=name.capitalize())
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) -> Figure:
+    """Who was taken for whom.
+
+    Args:
+        counts: `(P, P)`, photos of the row's person named as the column's.
+        people: names.
+        most: with more people only those most often mistaken are shown.
+    """
+    chosen = np.arange(len(people))
+    if len(people) > most:
+        wrong = counts.sum(1) + counts.sum(0) - 2 * np.diag(counts)
+        chosen = np.sort(np.argsort(-wrong, kind="stable")[:most])
+    shown = counts[np.ix_(chosen, chosen)]
+    share = shown / np.maximum(counts[chosen].sum(axis=1, keepdims=True), 1)
+    names = [people[i].replace("_", " ") for i in chosen]
+    side = 2.5 + 0.19 * len(names)
+    figure = _figure(side + 0.6, side)
+    axes = figure.subplots()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    for row, column in zip(*np.nonzero(shown), strict=True):
+        if row != column:
+            axes.text(column, row, int(shown[row, column]), ha="center", va="center",
+                      fontsize=7, color="crimson")  # fmt: skip
+    title = "Who was taken for whom"
+    if len(names) < len(people):
+        title += f": the {len(names)} of {len(people)} people most often mistaken"
+    axes.set(xlabel="named", ylabel="in the photo", title=title)
+    figure.colorbar(image, ax=axes, label="share of the person's photos", shrink=0.8)
+    return figure
+
+
+def wrong_faces(
+    windows: np.ndarray,
+    named: Sequence[str],
+    right: Sequence[str],
+    probability: Sequence[float],
+    num_photos: int,
+) -> Figure:
+    """Faces that were given a wrong name, the surest mistake first.
+
+    Args:
+        windows: `(F, H, W, 3)` uint8.
+        named: the wrong name each got.
+        right: the name it should have got.
+        probability: how sure the network was, in [0, 1].
+        num_photos: how many photos were looked at.
+    """
+    columns = min(6, max(3, len(windows)))
+    rows = max(1, -(-len(windows) // columns))
+    figure = _figure(1.9 * columns, 2.35 * rows + 0.5)
+    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if i < len(windows):
+            axes.imshow(windows[i], interpolation="bilinear")
+            text = f"named {named[i]} ({probability[i]:.0%})\nis {right[i]}".replace("_", " ")
+            axes.set_title(text, fontsize=7)
+    found = f"{len(windows)} of" if len(windows) else "none of"
+    figure.suptitle(f"Wrongly named: {found} {num_photos} photos", fontsize=10)
+    return figure
+
+
+def to_array(figure: Figure) -> np.ndarray:
+    """A figure as picture `(H, W, 3)` uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(width: float, height: float) -> Figure:
+    # No pyplot: it keeps figures alive and wants a screen.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")

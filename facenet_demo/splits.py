@@ -1,0 +1,154 @@
+"""Which photos teach, which choose, which judge: per person, seeded, without leaks.
+
+    split = make_split(crops, SplitSettings(val=1, test=5), min_photos=0, seed=0)
+    split.people                         # names, in the order of the network's outputs
+    split.rows["train"], split.labels    # rows of the crops; label of every row, -1: not used
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from facenet_demo.duplicates import exact_copies, near_duplicates
+from facenet_demo.faces.crops import Crops, LeftOut
+from facenet_demo.records import UserError
+
+STAGES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How the photos of each person are divided; the rest teaches.
+
+    Args:
+        val: Photos of each person that choose the best epoch: a share below 1 or a number. 0 has
+            none: training then runs all its epochs and keeps the last one.
+        test: Photos of each person that judge the result at the end: a share below 1 or a number.
+        min_photos: People with fewer photos are not named. Whoever has too few to be split never is.
+        seed: Another seed, another split.
+    """
+
+    val: float = 0.15
+    test: float = 0.25
+    min_photos: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("val", "test"):
+            value = getattr(self, name)
+            if value < 0 or (value >= 1 and value != int(value)):
+                raise ValueError(
+                    f"{name} must be a share from 0 to 1 or a whole number of photos, not {value}."
+                )
+
+    def count(self, stage: str, num_photos: int) -> int:
+        """How many of a person's photos go to `stage`, val or test."""
+        value = getattr(self, stage)
+        if value >= 1 or value == 0:
+            return int(value)
+        return max(1, round(value * num_photos))
+
+
+@dataclass(frozen=True)
+class Split:
+    """The photos of each stage.
+
+    Attributes:
+        people: names, sorted; their order is that of the network's outputs.
+        labels: `(N,)` int64, for every row of the crops the position in `people`, -1 if not used.
+        rows: for each stage its rows, sorted int64.
+        left_out: copies, each with the photo it repeats.
+        too_few: people with too few photos to be named, with their number of photos.
+        near: `(P, 2)` rows of nearly the same picture in two different stages.
+    """
+
+    people: list[str]
+    labels: np.ndarray
+    rows: dict[str, np.ndarray]
+    left_out: list[LeftOut] = field(default_factory=list)
+    too_few: dict[str, int] = field(default_factory=dict)
+    near: np.ndarray = field(default_factory=lambda: np.empty((0, 2), int))
+
+    def record(self, crops: Crops) -> dict[str, Any]:
+        """The split as plain values for a file: the photos of each stage and what was left out."""
+        return {
+            "people": self.people,
+            **{s: [crops.files[row] for row in self.rows[s]] for s in STAGES},
+            "left_out": [entry._asdict() for entry in crops.left_out + self.left_out],
+            "too_few_photos": self.too_few,
+            "near_duplicates": [[crops.files[row] for row in pair] for pair in self.near],
+        }
+
+
+def make_split(crops: Crops, settings: SplitSettings) -> Split:
+    """Divide the photos of each person at random, the same way each time for one seed.
+
+    Raises:
+        UserError: if fewer than two people have enough photos.
+    """
+    copies = exact_copies(crops)
+    photos: dict[str, list[int]] = defaultdict(list)
+    for row, person in enumerate(crops.people):
+        if row not in copies:
+            photos[person].append(row)
+    people = []
+    rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
+    labels = np.full(len(crops), -1, np.int64)
+    # One generator a person, so that a new person does not change how the others are split.
+    for person in sorted(photos):
+        own = photos[person]
+        num_test, num_val = (settings.count(stage, len(own)) for stage in ("test", "val"))
+        if len(own) < max(settings.min_photos, num_test + num_val + 1):
+            continue
+        labels[own] = len(people)
+        people.append(person)
+        seed = np.random.SeedSequence([settings.seed, *person.encode()])
+        order = np.random.default_rng(seed).permutation(own)
+        rows["test"] += order[:num_test].tolist()
+        rows["val"] += order[num_test : num_test + num_val].tolist()
+        rows["train"] += order[num_test + num_val :].tolist()
+    if len(people) < 2:
+        raise UserError(_too_few_people(crops, settings, photos))
+    stage_of = np.full(len(crops), -1)
+    for number, stage in enumerate(STAGES):
+        stage_of[rows[stage]] = number
+    near = near_duplicates(crops)
+    stages = stage_of[near]
+    across = (stages[:, 0] != stages[:, 1]) & (stages >= 0).all(axis=1)
+    return Split(
+        people=people,
+        labels=labels,
+        rows={stage: np.sort(np.array(rows[stage], np.int64)) for stage in STAGES},
+        left_out=[
+            LeftOut(crops.files[row], f"the same file as {crops.files[first]}")
+            for row, first in copies.items()
+        ],
+        too_few={p: len(own) for p, own in photos.items() if p not in set(people)},
+        near=near[across],
+    )
+
+
+def _too_few_people(
+    crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]
+) -> str:
+    if not photos:
+        read = len(crops.left_out)
+        reasons = sorted({entry.reason for entry in crops.left_out})
+        return (
+            f"No faces found ({read} files read: {'; '.join(reasons[:5])}). Is it one folder of "
+            "photos per person? See --help."
+        )
+    need = max(settings.min_photos, settings.count("test", 1) + settings.count("val", 1) + 1)
+    most = ", ".join(
+        f"{person} {len(own)}"
+        for person, own in sorted(photos.items(), key=lambda item: -len(item[1]))[:5]
+    )
+    return (
+        f"At least two people with {need} photos each are needed to learn to tell them apart; "
+        f"found: {most}. Add photos, or ask for fewer with --data.split.val, --data.split.test "
+        "or --data.split.min_photos."
+    )

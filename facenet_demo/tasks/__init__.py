@@ -1,0 +1,1 @@
+"""What a network is trained for: LightningModules, which only wire things together."""

@@ -1,0 +1,6 @@
+"""Train a face network; --help teaches."""
+
+from facenet_demo.cli import main
+
+if __name__ == "__main__":
+    main()
