@@ -27,18 +27,20 @@ from facenet_demo.tasks.classification import ClassificationTask
 WHAT_IS_WHERE = """
 # What is where
 
-| tab | look for |
-|---|---|
-| **Time Series**, **Scalars** | `loss` and `accuracy`: training and validation in one chart; `learning_rate` |
-| **Images** | `kernels`: the first layer's kernels; `maps/...`: what the first units of a layer make of the same few validation faces. Move the slider under a picture to see features emerge. `test/...`: who was mistaken for whom |
-| **Graphs** | the network |
-| **Distributions**, **Histograms** | the weights of each layer over time |
-| **Projector** | the test photos as points: near points look like one person to the network. Colour by label, pick t-SNE or UMAP |
-| **PR Curves** | precision and recall for each person, one against all others |
-| **HParams** | the settings of each run beside its scores: tick a few runs |
+- **Time Series**, **Scalars**: `loss` and `accuracy`, training and validation in one chart each;
+  `learning_rate`.
+- **Images**: `kernels`, the first layer's kernels. `maps/...`, what the first units of a layer make
+  of the same few validation faces: move the slider under the picture to see features emerge.
+  `test/...`, who was mistaken for whom.
+- **Graphs**: the network.
+- **Distributions**, **Histograms**: the weights of each layer over time.
+- **Projector**: the test photos as points. Near points look like one person to the network. Colour
+  by label and try t-SNE.
+- **PR Curves**: precision and recall of everybody, and of each person against all others.
+- **HParams**: the settings of each run beside its scores; tick a few runs.
 
-Maps run from black (the lowest value of that unit over the shown faces) to yellow (its highest).
-A kernel's mid-grey is a weight of 0.
+Maps run from black (the lowest value of that unit over the faces shown) to yellow (its highest).
+Mid-grey in a kernel is a weight of 0.
 """
 
 

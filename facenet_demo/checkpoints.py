@@ -61,7 +61,9 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"There is no checkpoint {path}. A run keeps its in checkpoints/.") from None
+        raise UserError(
+            f"There is no checkpoint {path}. A run keeps its own in checkpoints/."
+        ) from None
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is not a checkpoint, or holds more than weights and was not opened."

@@ -1,10 +1,13 @@
 """The command line of training; the only place where data, task and callbacks meet.
 
     python scripts/train.py --config configs/orl.yaml --model.network.dropout 0.5
+
+What a person reads before and after training is in `summary`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -26,15 +29,15 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     RichProgressBar,
 )
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.markup import escape
-from rich.table import Table
 
+from facenet_demo import summary
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
-from facenet_demo.runs import device_name, environment, new_run_folder
+from facenet_demo.runs import environment, new_run_folder
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.classification import ClassificationTask
 
@@ -85,6 +88,9 @@ class FaceCLI(LightningCLI):
         for fact in ("people", "pixel_statistics"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        self.config = parser.parse_args(_configs_first(args))
+
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
@@ -107,7 +113,9 @@ class FaceCLI(LightningCLI):
             enable_version_counter=False,
         )
         self.early_stopping = None
-        callbacks: list[Callback] = [RichProgressBar(), self.history, self.checkpoint]
+        callbacks: list[Callback] = [self.history, self.checkpoint]
+        if self.config_init["trainer"]["enable_progress_bar"] is not False:
+            callbacks.append(RichProgressBar())
         if run.patience and has_validation:
             self.early_stopping = EarlyStopping("val/loss", patience=run.patience)
             callbacks.append(self.early_stopping)
@@ -115,7 +123,9 @@ class FaceCLI(LightningCLI):
             callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
         self.trainer_defaults["callbacks"] = callbacks
         logger = TensorBoardLogger(folder, name="", version="")
-        return super().instantiate_trainer(default_root_dir=folder, logger=logger, enable_model_summary=False, **kwargs)
+        return super().instantiate_trainer(
+            default_root_dir=folder, logger=logger, enable_model_summary=False, **kwargs
+        )
 
     def _flat_settings(self) -> dict[str, Any]:
         """What the HParams tab compares: the settings of model and data by their dotted names."""
@@ -133,26 +143,46 @@ class FaceCLI(LightningCLI):
 
         for part in ("model", "data"):
             flatten(part, settings[part])
-        return {**flat, "max_epochs": settings["trainer"]["max_epochs"],
-                "seed": settings["seed_everything"]}
+        return {
+            **flat,
+            "max_epochs": settings["trainer"]["max_epochs"],
+            "seed": settings["seed_everything"],
+        }
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Train with the settings of a command line; returns the exit code."""
-    args = list(sys.argv[1:] if args is None else args)
-    if not any(arg.split("=")[0] in ("--config", "-c") for arg in args):
-        args = ["--config", str(CONFIGS / "orl.yaml"), *args]
     _quieten_libraries()
     try:
-        train(args)
+        train(sys.argv[1:] if args is None else args)
     except UserError as error:
         console.print(f"[bold red]Error:[/] {escape(str(error))}")
         return 2
+    except KeyboardInterrupt:  # before training; see _fit for later
+        console.print("[bold]Interrupted[/] before training began.")
+        return 130
     return 0
 
 
-def train(args: Sequence[str]) -> dict[str, float | int | str]:
-    """Train, test, and fill the run folder; returns what `metrics.json` holds.
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `train` leaves behind.
+
+    Attributes:
+        folder: the run folder.
+        metrics: what `metrics.json` holds.
+        task: with the weights that were kept.
+        data: with its crops and split.
+    """
+
+    folder: Path
+    metrics: dict[str, float | int | str]
+    task: ClassificationTask
+    data: FaceDataModule
+
+
+def train(args: Sequence[str]) -> TrainedRun:
+    """Train, test, and fill the run folder.
 
     Args:
         args: the command line, without the program's name.
@@ -164,7 +194,7 @@ def train(args: Sequence[str]) -> dict[str, float | int | str]:
         ClassificationTask,
         FaceDataModule,
         run=False,
-        args=args,
+        args=list(args),
         seed_everything_default=0,
         auto_configure_optimizers=False,
         load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
@@ -176,7 +206,7 @@ def train(args: Sequence[str]) -> dict[str, float | int | str]:
         write_json(folder / "environment.json", environment())
         write_json(folder / "splits.json", data.split.record(data.crops))
     if trainer.is_global_zero:
-        console.print(_introduction(trainer, task, data))
+        console.print(summary.introduction(trainer, task, data))
     _fit(trainer, task, data)
     # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
     best = cli.checkpoint.best_model_path or None
@@ -197,8 +227,22 @@ def train(args: Sequence[str]) -> dict[str, float | int | str]:
         write_json(folder / "metrics.json", metrics)
         _save_curves(folder / "curves.png", history.epochs)
     if trainer.is_global_zero:
-        console.print(_summary(metrics, folder))
-    return metrics
+        console.print(summary.result(metrics, folder))
+    return TrainedRun(folder, metrics, task, data)
+
+
+def _configs_first(args: Sequence[str]) -> list[str]:
+    """The same command line with its --config in front, so that any flag wins over any file."""
+    configs, flags = [], []
+    rest = iter(args)
+    for arg in rest:
+        if arg in ("--config", "-c"):
+            configs += [arg, *itertools.islice(rest, 1)]
+        elif arg.startswith("--config="):
+            configs.append(arg)
+        else:
+            flags.append(arg)
+    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *flags]
 
 
 def _fit(trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule) -> None:
@@ -226,56 +270,6 @@ def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> s
     if trainer.current_epoch == trainer.max_epochs:
         return "all epochs done"
     return "time or steps are up"
-
-
-def _introduction(trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule) -> Table:
-    crops, split = data.crops, data.split
-    table = Table.grid(padding=(0, 2))
-    stages = ", ".join(f"{len(split.rows[s])} to {use}" for s, use in
-                       (("train", "train"), ("val", "validate"), ("test", "test")))  # fmt: skip
-    num_parameters = sum(p.numel() for p in task.network.parameters())
-    rows = [
-        ("Device", f"{device_name(trainer.strategy.root_device)}, {trainer.num_devices} in use"),
-        ("Data", data.source.title),
-        ("", f"{len(split.people)} people, {stages}"),
-        ("Terms", data.source.terms),
-        ("Network", f"{type(data).__name__ and task.network_settings!r}, {num_parameters:,} weights"),
-        ("Run", str(trainer.default_root_dir)),
-    ]
-    left_out = crops.left_out + split.left_out
-    if left_out:
-        some = "; ".join(f"{escape(Path(e.file).name)}: {e.reason}" for e in left_out[:3])
-        rows.insert(3, ("Left out", f"{len(left_out)} photos ({some}{_and_more(left_out)})"))
-    if split.too_few:
-        some = ", ".join(list(split.too_few)[:3])
-        rows.insert(3, ("Not named", f"{len(split.too_few)} people with too few photos ({some}"
-                                     f"{_and_more(split.too_few)})"))  # fmt: skip
-    if len(split.near):
-        rows.insert(3, ("Alike", f"{len(split.near)} pairs of nearly the same picture in two "
-                                 "splits, see splits.json"))  # fmt: skip
-    for row in rows:
-        table.add_row(f"[bold]{row[0]}[/]", row[1])
-    return table
-
-
-def _and_more(entries: Sequence[Any] | Mapping[str, Any]) -> str:
-    return ", ..." if len(entries) > 3 else ""
-
-
-def _summary(metrics: Mapping[str, float | int | str], folder: Path) -> Table:
-    table = Table(title="Result", title_justify="left", show_header=True)
-    table.add_column("")
-    shares = (("accuracy", "accuracy"), ("top5_accuracy", "right name among the first 5"),
-              ("macro_f1", "macro F1"), ("loss", "loss"))  # fmt: skip
-    for stage in ("validation", "test"):
-        table.add_column(stage, justify="right")
-    for key, label in shares:
-        cells = []
-        for stage in ("val", "test"):
-            value = metrics.get(f"{stage}/{key}")
-            cells.append("-" if value is None else f"{value:.3f}" if key == "loss" else f"{value:.1%}")
-        table.add_row(label, *cells)
-    return table
 
 
 def _quieten_libraries() -> None:

@@ -36,6 +36,8 @@ class FaceDataModule(pl.LightningDataModule):
     Args:
         source: Where the photos are: ORL, LFW or Folder.
         window: Side of the square that the network is shown, pixels.
+        face_scale: How large the face is in the window: 1 shows it from brow to chin, 0.75 with
+            hair and ears.
         split: Which photos teach, choose and judge.
         augment: How training windows vary.
         batch_size: Photos in a step, on each device.
@@ -49,6 +51,7 @@ class FaceDataModule(pl.LightningDataModule):
         self,
         source: FaceSource = ORL(),  # noqa: B008 - frozen
         window: int = 64,
+        face_scale: float = 1.0,
         split: SplitSettings = SplitSettings(),  # noqa: B008 - frozen
         augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
         batch_size: int = 32,
@@ -62,7 +65,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         size = round(window * CROP_PER_WINDOW / 2) * 2
-        self.crop_settings = CropSettings(size, window, undetected)
+        self.crop_settings = CropSettings(size, window, face_scale, undetected)
         self.random_window = RandomWindow(window, augment)
         self.centre_window = CentreWindow(window)
 

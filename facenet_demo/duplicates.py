@@ -2,6 +2,8 @@
 
     copies = exact_copies(crops)         # rows to leave out, each with the row it repeats
     pairs = near_duplicates(crops)       # rows that show almost the same picture
+
+Copies are byte for byte, near duplicates a matter of a threshold.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
 
 def tile(pictures: np.ndarray, columns: int, gap: int = _GAP) -> np.ndarray:
-    """Lay pictures `(N, H, W, 3)` uint8 out in rows of `columns` on white; returns `(H', W', 3)`."""
+    """Lay out pictures `(N, H, W, 3)` uint8 in rows of `columns` on white: `(H', W', 3)`."""
     count, height, width, _ = pictures.shape
     rows = -(-count // columns)
     sheet = np.full(

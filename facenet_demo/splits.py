@@ -1,8 +1,10 @@
 """Which photos teach, which choose, which judge: per person, seeded, without leaks.
 
-    split = make_split(crops, SplitSettings(val=1, test=5), min_photos=0, seed=0)
+    split = make_split(crops, SplitSettings(val=1, test=5))
     split.people                         # names, in the order of the network's outputs
     split.rows["train"], split.labels    # rows of the crops; label of every row, -1: not used
+
+A copy of a photo is used once; near duplicates in two stages are reported.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class SplitSettings:
         val: Photos of each person that choose the best epoch: a share below 1 or a number. 0 has
             none: training then runs all its epochs and keeps the last one.
         test: Photos of each person that judge the result at the end: a share below 1 or a number.
-        min_photos: People with fewer photos are not named. Whoever has too few to be split never is.
+        min_photos: People with fewer photos are not named, nor are those with too few to split.
         seed: Another seed, another split.
     """
 
@@ -132,9 +134,7 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
     )
 
 
-def _too_few_people(
-    crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]
-) -> str:
+def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]) -> str:
     if not photos:
         read = len(crops.left_out)
         reasons = sorted({entry.reason for entry in crops.left_out})

@@ -1,8 +1,10 @@
 """Pixels: from a photo file to RGB, and from stored crops to the windows a network is shown.
 
-    image = read_image("photo.jpg")                    # RGB uint8 (H, W, 3)
-    windows = CentreWindow(64)(crops)                  # (B, 3, S, S) uint8 -> (B, 3, 64, 64) in [0, 1]
+    image = read_image("photo.jpg")      # RGB uint8 (H, W, 3)
+    windows = CentreWindow(64)(crops)    # (B, 3, S, S) uint8 -> (B, 3, 64, 64) in [0, 1]
     windows = RandomWindow(64, AugmentSettings())(crops)
+
+Windows are cut in one call per batch, on whatever device the crops are.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Download an archive once: resumed where it stopped, checked, unpacked safely.
 
     fetch_archive(Archive(url, sha256, folder="lfw_funneled"), Path("cache"))
+
+Processes that want the same archive at once wait for the first.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def fetch_archive(archive: Archive, target: Path) -> Path:
     if folder.is_dir():
         return folder
     target.mkdir(parents=True, exist_ok=True)
-    with FileLock(target / f".{archive.folder}.lock"):
+    with FileLock(f"{folder}.lock"):
         if folder.is_dir():  # another process was faster
             return folder
         remove_leftovers(folder)

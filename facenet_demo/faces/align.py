@@ -1,6 +1,6 @@
 """Bring a face to the canonical position: eyes level, the same size, the same place.
 
-    crop, transform = align(image, face.landmarks, size=96, window=64)
+    crop, transform = align(image, face.landmarks, template(size=96, window=64), size=96)
 
 A crop shows the face at the scale of the network's window with a margin of real pixels around it:
 training shifts, turns and scales the window inside the crop, evaluation takes its centre.
@@ -27,9 +27,15 @@ TEMPLATE = (
 )
 
 
-def template(size: int, window: int) -> np.ndarray:
-    """Canonical landmarks `(5, 2)` in a crop of `size` pixels around a window of `window`."""
-    return TEMPLATE * window + (size - window) / 2
+def template(size: int, window: int, face_scale: float = 1.0) -> np.ndarray:
+    """Canonical landmarks `(5, 2)` in a crop.
+
+    Args:
+        size: side of the crop, pixels.
+        window: side of the network's window in the crop's centre, pixels.
+        face_scale: how large the face is in the window; at 1 it is framed from brow to chin.
+    """
+    return (TEMPLATE - 0.5) * window * face_scale + size / 2
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -51,28 +57,28 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def align(
-    image: np.ndarray, landmarks: np.ndarray, size: int, window: int
+    image: np.ndarray, landmarks: np.ndarray, target: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the face out of its photo in canonical position.
 
     Args:
         image: RGB uint8 `(H, W, 3)`.
         landmarks: `(5, 2)` x, y pixels in `image`.
+        target: `(5, 2)` where they go in the crop, as near as a similarity brings them.
         size: side of the crop, pixels.
-        window: side of the network's window in the crop's centre, pixels.
 
     Returns:
         The crop, RGB uint8 `(size, size, 3)`, its border pixels repeated where the photo ends, and
         the `(2, 3)` matrix that maps points of the photo to points of the crop.
     """
-    transform = similarity(landmarks, template(size, window))
+    transform = similarity(landmarks, target)
     return _warp(image, transform, size), transform
 
 
 def centre_crop(image: np.ndarray, size: int, window: int) -> tuple[np.ndarray, np.ndarray]:
     """The middle of a photo as a crop, for a photo whose face was not found.
 
-    The largest centred square is shown as the window; sizes and results as in `align`.
+    The largest centred square becomes the window of `window` pixels; otherwise as `align`.
     """
     height, width = image.shape[:2]
     scale = window / min(height, width)

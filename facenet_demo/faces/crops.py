@@ -43,11 +43,13 @@ class CropSettings:
     Attributes:
         size: side of a stored crop, pixels.
         window: side of the network's window in its centre, pixels.
+        face_scale: how large the face is in the window, see `align.template`.
         undetected: a photo in which no face is found is left out or cropped at its centre.
     """
 
     size: int
     window: int
+    face_scale: float = 1.0
     undetected: Literal["skip", "centre"] = "skip"
 
 
@@ -114,7 +116,7 @@ def prepare_crops(
     folder = cache / "crops" / _key(samples, settings)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 remove_leftovers(folder)
                 with new_folder(folder) as temporary:
@@ -227,13 +229,14 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     faces = detector(image)
     size, window = settings.size, settings.window
+    canonical = align.template(size, window, settings.face_scale)
     if faces:
         face = detect.main_face(faces, image.shape[:2])
-        crop, transform = align.align(image, face.landmarks, size, window)
+        crop, transform = align.align(image, face.landmarks, canonical, size)
         landmarks = face.landmarks @ transform[:, :2].T + transform[:, 2]
     elif settings.undetected == "centre":
         crop, transform = align.centre_crop(image, size, window)
-        landmarks = align.template(size, window)
+        landmarks = canonical
     else:
         return "no face found"
     return _Crop(crop, digest, bool(faces), landmarks, transform, len(faces))

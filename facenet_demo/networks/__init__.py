@@ -1,7 +1,7 @@
 """Networks that tell people apart: RGB windows in [0, 1] in, one score per person out.
 
-Settings are plain values that a config or a checkpoint can hold; `settings.build(num_classes)` makes
-the network. Every network has `embed`, the features its last linear layer reads.
+Settings are plain values that a config or a checkpoint can hold; `settings.build(num_classes)`
+makes the network. Every network has `embed`, the features its last linear layer reads.
 """
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings

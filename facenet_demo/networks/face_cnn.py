@@ -4,8 +4,8 @@
     scores = network(images)             # (B, 3, 64, 64) in [0, 1] -> (B, 40)
 
 `stages.0` is one 7x7 convolution, large enough for its kernels to show an edge; each later stage
-halves the resolution and has two 3x3 convolutions. No shortcuts, no branches: a unit of a layer sees
-one square of the image and nothing else.
+halves the resolution and has two 3x3 convolutions. No shortcuts, no branches: a unit of a layer
+sees one square of the image and nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Any torchvision classifier in FaceCNN's place.
 
     network = Torchvision(name="resnet18").build(num_classes=40)
+
+It starts from scratch: no weights are downloaded.
 """
 
 from __future__ import annotations
@@ -47,9 +49,7 @@ class TorchvisionNetwork(FaceNetwork):
             )
         self.body = models.get_model(settings.name, weights=None)
         linear = [name for name, m in self.body.named_modules() if isinstance(m, nn.Linear)]
-        convolutions = [
-            name for name, m in self.body.named_modules() if isinstance(m, nn.Conv2d)
-        ]
+        convolutions = [name for name, m in self.body.named_modules() if isinstance(m, nn.Conv2d)]
         if not linear or not convolutions:
             raise ValueError(
                 f"{settings.name} does not end in a linear layer over convolutions, so its last "
@@ -58,9 +58,7 @@ class TorchvisionNetwork(FaceNetwork):
         features = self.body.get_submodule(linear[-1]).in_features
         self.body.set_submodule(linear[-1], nn.Identity())
         self.first_layer = f"body.{convolutions[0]}"
-        self.layers = tuple(
-            f"body.{name}" for name, m in self.body.named_children() if any(True for _ in m.modules())
-        )
+        self.layers = tuple(f"body.{name}" for name, _ in self.body.named_children())
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(features, num_classes)
 

@@ -2,6 +2,8 @@
 
     optimizer = SGD(lr=0.1).build(network)
     scheduler = Schedule().build(optimizer, num_steps)
+
+Biases and the weights of normalisations are never decayed.
 """
 
 from __future__ import annotations

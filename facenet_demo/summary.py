@@ -1,0 +1,114 @@
+"""What a person reads in the terminal before and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import islice
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.networks import NetworkSettings
+from facenet_demo.tasks.classification import ClassificationTask
+
+_NAMED = 3  # of many, so many are named
+
+
+def introduction(
+    trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule
+) -> RenderableType:
+    """What will be trained, on what, with what."""
+    crops, split = data.crops, data.split
+    parts = [
+        f"{len(split.rows[stage])} to {use}"
+        for stage, use in (("train", "train"), ("val", "validate"), ("test", "test"))
+    ]
+    lines = [
+        ("Device", _device(trainer)),
+        ("Data", data.source.title),
+        ("", f"{len(split.people)} people; photos: {', '.join(parts)}"),
+    ]
+    left_out = crops.left_out + split.left_out
+    if left_out:
+        some = _some([f"{Path(entry.file).name}: {entry.reason}" for entry in left_out])
+        lines.append(("Left out", f"{len(left_out)} photos ({some}); all in splits.json"))
+    if split.too_few:
+        some = _some([f"{person} {count}" for person, count in split.too_few.items()])
+        lines.append(("Not named", f"{len(split.too_few)} people with too few photos ({some})"))
+    if not crops.detected.all():
+        count = int((~crops.detected).sum())
+        lines.append(("No face", f"found in {count} photos: their centre was taken"))
+    if len(split.near):
+        lines.append(
+            ("Alike", f"{len(split.near)} pairs of nearly one picture across the splits, "
+             "named in splits.json")
+        )  # fmt: skip
+    lines += [
+        ("Terms", data.source.terms),
+        ("Credit", data.source.citation),
+        ("Network", _network(task.network_settings)),
+        ("", f"{sum(p.numel() for p in task.network.parameters()):,} weights"),
+        ("Run", str(trainer.default_root_dir)),
+        ("", "watch it: tensorboard --logdir " + str(Path(trainer.default_root_dir).parent)),
+    ]
+    return _list(lines)
+
+
+def result(metrics: Mapping[str, float | int | str], folder: Path) -> RenderableType:
+    """How good the network is and what to do next.
+
+    Args:
+        metrics: what `metrics.json` holds.
+        folder: the run.
+    """
+    scores = Table(box=None, padding=(0, 2, 0, 0))
+    scores.add_column("")
+    names = {"val": "validation", "test": "test"}
+    for name in names.values():
+        scores.add_column(name, justify="right")
+    for key, label in (
+        ("accuracy", "Accuracy"),
+        ("top5_accuracy", "Right name among first five"),
+        ("macro_f1", "Macro F1"),
+    ):
+        values = [metrics.get(f"{stage}/{key}") for stage in names]
+        scores.add_row(label, *("-" if v is None else f"{100 * float(v):.1f} %" for v in values))
+    lines = [
+        ("Epochs", f"{metrics['epochs']}: {metrics['stopped']}"),
+        ("Time", f"{metrics['seconds']:.0f} s, {metrics['photos_per_second']:.0f} photos/s"),
+        ("Run", str(folder)),
+        ("Next", f"tensorboard --logdir {folder.parent}"),
+    ]
+    return Group("", scores, "", _list(lines))
+
+
+def _list(lines: Collection[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for head, text in lines:
+        table.add_row(f"[bold]{head}[/]", escape(text))
+    return table
+
+
+def _some(texts: Collection[str]) -> str:
+    more = ", ..." if len(texts) > _NAMED else ""
+    return ", ".join(islice(texts, _NAMED)) + more
+
+
+def _network(settings: NetworkSettings) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in vars(settings).items())
+    return f"{type(settings).__name__}: {values}"
+
+
+def _device(trainer: pl.Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return f"{trainer.world_size} x {name}"
+    if device.type == "cpu":
+        return f"CPU, {trainer.world_size} x {torch.get_num_threads()} threads"
+    return f"{trainer.world_size} x {device.type}"
