@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -125,7 +126,7 @@ class FeatureBoard(Callback):
         self.num_faces = num_faces
         self._windows = torch.empty(0)
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         writer = _writer(trainer)
         if writer is None:
             return
@@ -134,19 +135,22 @@ class FeatureBoard(Callback):
         _, first = np.unique(data.split.labels[rows], return_index=True)
         self._windows = data.windows(rows[first[: self.num_faces]])
         writer.add_text("what is where", WHAT_IS_WHERE)
-        writer.add_graph(pl_module.network, self._windows[:1].to(pl_module.device))
-        self._draw(writer, pl_module, epoch=0)
+        with warnings.catch_warnings():
+            # TensorBoard's writer needs torch.jit.trace, which torch has deprecated.
+            warnings.simplefilter("ignore", FutureWarning)
+            writer.add_graph(_task(pl_module).network, self._windows[:1].to(pl_module.device))
+        self._draw(writer, _task(pl_module), epoch=0)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
         writer = _writer(trainer)
         if writer is not None and epoch % self.every_n_epochs == 0:
-            self._draw(writer, pl_module, epoch)
+            self._draw(writer, _task(pl_module), epoch)
 
     def _draw(self, writer: SummaryWriter, task: ClassificationTask, epoch: int) -> None:
         network = task.network
-        kernels = network.get_submodule(network.first_layer).weight.detach().cpu().numpy()
-        _add_image(writer, "kernels", plots.kernel_sheet(kernels), epoch)
+        sheet = plots.kernel_sheet(network.first_kernels.numpy())
+        _add_image(writer, "kernels", sheet, epoch)
         training = network.training
         network.eval()
         with torch.no_grad(), Trace(network, network.layers) as trace:
@@ -187,7 +191,7 @@ class ResultBoard(Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, torch.Tensor],
+        outputs: Any,
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -195,7 +199,7 @@ class ResultBoard(Callback):
         result = (outputs["logits"].softmax(1), outputs["embedding"], batch.labels, batch.rows)
         self._results.append(tuple(value.float().cpu() for value in result))
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: ClassificationTask) -> None:
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         writer = _writer(trainer)
         if writer is None or not self._results:
             return
@@ -203,7 +207,7 @@ class ResultBoard(Callback):
             torch.cat(values) for values in zip(*self._results, strict=True)
         )
         labels, rows = labels.long(), rows.long()
-        data, people = _data(trainer), pl_module.people
+        data, people = _data(trainer), _task(pl_module).people
         self._mistakes(writer, data, people, probability, labels, rows)
         self._projector(writer, data, people, embedding, labels, rows)
         self._pr_curves(writer, people, probability, labels)
@@ -279,8 +283,13 @@ def _writer(trainer: pl.Trainer) -> SummaryWriter | None:
     return _logger(trainer).experiment if writes and trainer.is_global_zero else None
 
 
+def _task(pl_module: pl.LightningModule) -> ClassificationTask:
+    assert isinstance(pl_module, ClassificationTask)
+    return pl_module
+
+
 def _data(trainer: pl.Trainer) -> FaceDataModule:
-    return trainer.datamodule
+    return cast(Any, trainer).datamodule
 
 
 def _add_image(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:

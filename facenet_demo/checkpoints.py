@@ -9,7 +9,7 @@ Files are read with `weights_only=True`: nothing in them can run code.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,16 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             if name.startswith(_PREFIX)
         }
         network.load_state_dict(weights)
+        return TrainedNetwork(network.eval(), settings, described["people"], described["window"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit together: {error}") from error
-    network.eval()
-    return TrainedNetwork(network, settings, described["people"], described["window"])
 
 
 def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:
     # Only the classes of this project: a file must not choose what is imported.
-    classes = {c.__name__: c for c in (networks.FaceCNN, networks.Torchvision)}
+    classes: dict[str, Callable[..., NetworkSettings]] = {
+        c.__name__: c for c in (networks.FaceCNN, networks.Torchvision)
+    }
     if name not in classes:
         raise ValueError(f"unknown network {name!r}")
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}

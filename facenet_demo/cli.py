@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # Lightning still calls a name that jsonargparse renamed; a user can do nothing about it.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
@@ -89,7 +89,7 @@ class FaceCLI(LightningCLI):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        self.config = parser.parse_args(_configs_first(args))
+        self.config = parser.parse_args(_configs_first(cast(list[str], args)))
 
     def instantiate_classes(self) -> None:
         try:
@@ -105,15 +105,22 @@ class FaceCLI(LightningCLI):
         folder = new_run_folder(run.folder, run.name)
         has_validation = len(self.datamodule.split.rows["val"]) > 0
         self.history = History()
-        self.checkpoint = ModelCheckpoint(
-            folder / "checkpoints",
-            filename="best",
-            monitor="val/loss" if has_validation else None,
-            save_last=True,
-            enable_version_counter=False,
+        # Not one with save_last: that saves the last epoch only if it is also the best one.
+        self.best, last = (
+            ModelCheckpoint(
+                folder / "checkpoints",
+                filename=name,
+                monitor=monitor,
+                mode=mode,
+                enable_version_counter=False,
+            )
+            for name, monitor, mode in (
+                ("best", "val/loss" if has_validation else None, "min"),
+                ("last", "epoch", "max"),
+            )
         )
         self.early_stopping = None
-        callbacks: list[Callback] = [self.history, self.checkpoint]
+        callbacks: list[Callback] = [self.history, self.best, last]
         if self.config_init["trainer"]["enable_progress_bar"] is not False:
             callbacks.append(RichProgressBar())
         if run.patience and has_validation:
@@ -123,6 +130,8 @@ class FaceCLI(LightningCLI):
             callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
         self.trainer_defaults["callbacks"] = callbacks
         logger = TensorBoardLogger(folder, name="", version="")
+        if not has_validation:
+            kwargs["limit_val_batches"] = 0
         return super().instantiate_trainer(
             default_root_dir=folder, logger=logger, enable_model_summary=False, **kwargs
         )
@@ -152,7 +161,7 @@ class FaceCLI(LightningCLI):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Train with the settings of a command line; returns the exit code."""
-    _quieten_libraries()
+    quieten_libraries()
     try:
         train(sys.argv[1:] if args is None else args)
     except UserError as error:
@@ -201,22 +210,16 @@ def train(args: Sequence[str]) -> TrainedRun:
     )
     trainer, task, data = cli.trainer, cli.model, cli.datamodule
     folder = Path(trainer.default_root_dir)
-    writes = trainer.is_global_zero and not trainer.fast_dev_run
+    writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
     if writes:
         write_json(folder / "environment.json", environment())
         write_json(folder / "splits.json", data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
     _fit(trainer, task, data)
-    # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
-    best = cli.checkpoint.best_model_path or None
-    metrics: dict[str, float | int | str] = {}
-    for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
-        if len(data.split.rows[name]):
-            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-            metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    # Before testing, which loads the best checkpoint and with it the history up to then.
     history = cli.history
-    metrics |= {
+    fitted = {
         "epochs": trainer.current_epoch,
         "stopped": _why_stopped(trainer, cli.early_stopping),
         "seconds": round(history.seconds, 2),
@@ -224,8 +227,17 @@ def train(args: Sequence[str]) -> TrainedRun:
         "parameters": sum(p.numel() for p in task.network.parameters()),
     }
     if writes:
-        write_json(folder / "metrics.json", metrics)
         _save_curves(folder / "curves.png", history.epochs)
+    # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
+    best = cli.best.best_model_path or None
+    metrics: dict[str, float | int | str] = {}
+    for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        if len(data.split.rows[name]):
+            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+            metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    metrics |= fitted
+    if writes:
+        write_json(folder / "metrics.json", metrics)
     if trainer.is_global_zero:
         console.print(summary.result(metrics, folder))
     return TrainedRun(folder, metrics, task, data)
@@ -272,7 +284,7 @@ def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> s
     return "time or steps are up"
 
 
-def _quieten_libraries() -> None:
+def quieten_libraries() -> None:
     """Silence what says nothing to the user of this program."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -280,5 +292,6 @@ def _quieten_libraries() -> None:
         ".*does not have many workers.*",  # crops are read from a mapped file: workers cost more
         ".*is smaller than the logging interval.*",  # nothing is logged by step
         ".*LeafSpec.*",  # Lightning 2.6 on torch 2.15, harmless
+        ".*have no `val_dataloader`.*",  # --data.split.val 0
     ):
         warnings.filterwarnings("ignore", message)

@@ -118,7 +118,7 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
         chosen = np.sort(np.argsort(-wrong, kind="stable")[:most])
     shown = counts[np.ix_(chosen, chosen)]
     share = shown / np.maximum(counts[chosen].sum(axis=1, keepdims=True), 1)
-    names = [people[i].replace("_", " ") for i in chosen]
+    names = [people[int(i)].replace("_", " ") for i in chosen]
     side = 2.5 + 0.19 * len(names)
     figure = _figure(side + 0.6, side)
     axes = figure.subplots()
@@ -127,7 +127,7 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     axes.set_yticks(range(len(names)), names, fontsize=7)
     for row, column in zip(*np.nonzero(shown), strict=True):
         if row != column:
-            axes.text(column, row, int(shown[row, column]), ha="center", va="center",
+            axes.text(column, row, str(shown[row, column]), ha="center", va="center",
                       fontsize=7, color="crimson")  # fmt: skip
     title = "Who was taken for whom"
     if len(names) < len(people):

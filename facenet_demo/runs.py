@@ -56,7 +56,7 @@ def new_run_folder(parent: Path, name: str) -> Path:
 
 def environment() -> dict[str, Any]:
     """Versions, machine and commit: what else a result may depend on."""
-    installed = {}
+    installed: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
             installed[package] = metadata.version(package)

@@ -97,7 +97,7 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
     for row, person in enumerate(crops.people):
         if row not in copies:
             photos[person].append(row)
-    people = []
+    people: list[str] = []
     rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
     labels = np.full(len(crops), -1, np.int64)
     # One generator a person, so that a new person does not change how the others are split.

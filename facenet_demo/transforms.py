@@ -44,12 +44,11 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         with warnings.catch_warnings():
             # Our own limit below is stricter than Pillow's warning.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
+            with Image.open(path) as file:
+                width, height = file.size
                 if width * height > max_pixels:
                     raise ImageError(f"{width} x {height} pixels are more than {max_pixels}")
-                image = ImageOps.exif_transpose(image)
-                return np.asarray(image.convert("RGB"))
+                return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
     except ImageError:
         raise
     except FileNotFoundError:

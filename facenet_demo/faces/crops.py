@@ -180,6 +180,7 @@ def _load(folder: Path) -> Crops:
     index = json.loads((folder / "index.json").read_text("utf-8"))
     size, count = index["settings"]["size"], len(index["people"])
     shape = (count, size, size, 3)
+    images: np.ndarray
     if count:
         images = np.memmap(folder / "images.u8", np.uint8, "r", shape=shape)
     else:  # an empty file cannot be mapped

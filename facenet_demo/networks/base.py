@@ -31,6 +31,8 @@ class FaceNetwork(nn.Module, ABC):
 
     layers: tuple[str, ...]
     first_layer: str
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +47,11 @@ class FaceNetwork(nn.Module, ABC):
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """`(B, 3, H, W)` in [0, 1] to zero mean and unit deviation."""
         return (images - self.mean) / self.std
+
+    @property
+    def first_kernels(self) -> torch.Tensor:
+        """The weights of the first layer, `(U, 3, k, k)` on the CPU, without gradient."""
+        return self.get_parameter(f"{self.first_layer}.weight").detach().cpu()
 
     @abstractmethod
     def embed(self, images: torch.Tensor) -> torch.Tensor:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -67,7 +68,7 @@ class ClassificationTask(pl.LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, torch.Tensor]:
         return self._step(batch, "test")
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer_settings.build(self.network)
         scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
         return {
@@ -85,8 +86,9 @@ class ClassificationTask(pl.LightningModule):
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
         self._log({"loss": loss, "accuracy": accuracy}, stage, len(batch.labels), prog_bar=True)
         if stage != "train":
-            self.metrics[stage].update(logits, batch.labels)
-            self._log(dict(self.metrics[stage].items()), stage, len(batch.labels))
+            metrics = cast(MetricCollection, self.metrics[stage])
+            metrics.update(logits, batch.labels)
+            self._log(dict(metrics.items()), stage, len(batch.labels))
         return {"loss": loss, "logits": logits, "embedding": embedding}
 
     def _log(

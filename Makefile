@@ -1,0 +1,35 @@
+# make train            set up, then train on the ORL faces
+# make train ARGS="..." the same with flags of scripts/train.py
+# make test             set up, then run the tests
+# make check            style, types
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: train test check clean
+
+train: .venv/installed
+	$(BIN)/python scripts/train.py $(ARGS)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv
+
+# A stamp for each set of packages: pip is called again only when pyproject.toml changed.
+.venv/installed: EXTRAS :=
+.venv/installed-test: EXTRAS := [test]
+.venv/installed-dev: EXTRAS := [dev]
+.venv/installed .venv/installed-test .venv/installed-dev: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --progress-bar on --disable-pip-version-check --editable ".$(EXTRAS)"
+	touch $@
+
+.venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "facenet_demo needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv

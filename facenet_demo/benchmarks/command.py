@@ -1,0 +1,89 @@
+"""The command line of the benchmarks: scripts/benchmark.py."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import auto_cli
+
+from facenet_demo.cli import quieten_libraries
+from facenet_demo.progress import console
+from facenet_demo.records import UserError
+from facenet_demo.runs import environment
+from facenet_demo.storage import write_json
+
+RESULTS = Path("benchmarks")
+
+
+def accuracy(
+    protocols: list[Literal["orl", "lfw", "lfw7"]] = ["orl", "lfw", "lfw7"],  # noqa: B006
+    lfw_root: Path | None = None,
+    num_seeds: int | None = None,
+    output: Path = RESULTS / "accuracy.json",
+) -> None:
+    """Train the shipped configs over several splits and compare with hand-crafted features.
+
+    An hour on 2 cores; after an interruption the same command goes on.
+
+    Args:
+        protocols: Which data sets.
+        lfw_root: The folder lfw_funneled, if you have it already.
+        num_seeds: Take so many splits instead of 20 (orl), 3 (lfw) and 5 (lfw7).
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import accuracy as benchmark
+
+    for table in benchmark.tables(
+        benchmark.run(protocols, output, lfw_root=lfw_root, num_seeds=num_seeds)
+    ):
+        console.print(table)
+
+
+def startup(repeats: int = 5, output: Path = RESULTS / "startup.json") -> None:
+    """Time `train.py --help` against importing Lightning alone.
+
+    Args:
+        repeats: How often both are run, in turn.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import cost
+
+    _report(cost.startup(repeats), output)
+
+
+def drawing(
+    repeats: int = 5,
+    runs: Path = Path("runs/benchmark"),
+    output: Path = RESULTS / "drawing.json",
+) -> None:
+    """Time training and testing on ORL with TensorBoard's pictures against without.
+
+    Args:
+        repeats: How often both are run, in turn.
+        runs: Where run folders go.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import cost
+
+    _report(cost.drawing(repeats, runs), output)
+
+
+def _report(comparison, output: Path) -> None:  # noqa: ANN001
+    console.print(str(comparison))
+    write_json(output, {"environment": environment(), **asdict(comparison)})
+
+
+def main() -> int:
+    """Run the benchmark that the command line names; returns the exit code."""
+    quieten_libraries()
+    try:
+        auto_cli([accuracy, startup, drawing])
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {error}")
+        return 2
+    except KeyboardInterrupt:
+        console.print("[bold]Interrupted[/]; finished figures are kept.")
+        return 130
+    return 0

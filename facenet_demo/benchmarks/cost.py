@@ -1,0 +1,94 @@
+"""What comfort costs: the time to --help, and TensorBoard's share of training.
+
+Both alternate two sides in one run, several times, so that a busy moment hits both.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facenet_demo.cli import CONFIGS, train
+
+_ROOT = CONFIGS.parent
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of two sides, one after the other, again and again.
+
+    Attributes:
+        name: what is measured.
+        peer: against what.
+        seconds: `(R)` of the side measured.
+        peer_seconds: `(R)` of the other.
+    """
+
+    name: str
+    peer: str
+    seconds: list[float]
+    peer_seconds: list[float]
+
+    @property
+    def ratios(self) -> np.ndarray:
+        """`(R,)` seconds in units of the peer's beside them."""
+        return np.array(self.seconds) / np.array(self.peer_seconds)
+
+    def __str__(self) -> str:
+        ratios = self.ratios
+        return (
+            f"{self.name}: median {np.median(self.seconds):.2f} s; {self.peer}: "
+            f"{np.median(self.peer_seconds):.2f} s; ratio {np.median(ratios):.3f} "
+            f"({ratios.min():.3f} to {ratios.max():.3f}, {len(ratios)} repeats)"
+        )
+
+
+def startup(repeats: int) -> Comparison:
+    """`train.py --help` against the import that it cannot do without."""
+    return _compare(
+        "train.py --help",
+        lambda: _python(str(_ROOT / "scripts/train.py"), "--help"),
+        "import lightning.pytorch",
+        lambda: _python("-c", "import lightning.pytorch"),
+        repeats,
+    )
+
+
+def drawing(repeats: int, runs: Path) -> Comparison:
+    """Training and testing on ORL with all TensorBoard pictures against none.
+
+    Both start after the imports, so matplotlib's and TensorBoard's are not in it; the crops are in
+    the cache.
+    """
+
+    def run(draw_every: int) -> Callable[[], object]:
+        args = [
+            f"--config={CONFIGS / 'orl.yaml'}", f"--run.folder={runs}",
+            f"--run.draw_every={draw_every}", "--run.patience=0",
+        ]  # fmt: skip
+        return lambda: train(args)
+
+    train([f"--run.folder={runs}", "--trainer.max_epochs=1"])  # imports, caches
+    return _compare("with TensorBoard's pictures", run(10), "without", run(0), repeats)
+
+
+def _compare(
+    name: str, side: Callable[[], object], peer: str, other: Callable[[], object], repeats: int
+) -> Comparison:
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for work, times in ((side, seconds[0]), (other, seconds[1])):
+            started = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - started)
+    return Comparison(name, peer, *seconds)
+
+
+def _python(*args: str) -> None:
+    subprocess.run([sys.executable, *args], check=True, stdout=subprocess.DEVNULL)

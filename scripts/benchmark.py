@@ -1,0 +1,6 @@
+"""Measure what the project claims about itself; --help teaches."""
+
+from facenet_demo.benchmarks.command import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,50 @@
+"""What tests share: a cache of their own, drawn people, and the real data sets where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from drawing import draw_people
+
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.datasets import ORL
+from facenet_demo.splits import SplitSettings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache folder of this test session; the user's own is never touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["FACENET_DEMO_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_shared_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run folder is handed to other processes through the environment, not to other tests."""
+    monkeypatch.delenv("FACENET_DEMO_RUN", raising=False)
+
+
+@pytest.fixture(scope="session")
+def people_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 drawn people, 6 photos each; read only."""
+    return draw_people(tmp_path_factory.mktemp("people"), num_people=3, num_photos=6)
+
+
+@pytest.fixture(scope="session")
+def orl() -> FaceDataModule:
+    """The ORL faces, prepared, 1 photo to validate and 5 to test per person; read only."""
+    return FaceDataModule(ORL(), split=SplitSettings(val=1, test=5))
+
+
+@pytest.fixture(scope="session")
+def lfw_folder() -> Path:
+    """The folder lfw_funneled, from $FACENET_DEMO_LFW or beside the project."""
+    named = os.environ.get("FACENET_DEMO_LFW")
+    shared = Path(__file__).parents[2] / "shared/datasets/lfw_funneled"
+    folder = Path(named) if named else shared
+    if not folder.is_dir():
+        pytest.skip(f"needs LFW: {folder} does not exist; name it in FACENET_DEMO_LFW")
+    return folder

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score, top_k_accuracy_score
+from torch.utils.data import DataLoader
+
+from facenet_demo.networks import FaceCNN
+from facenet_demo.records import Batch
+from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.tasks.optimization import SGD, Schedule
+
+NUM_PEOPLE, WINDOW = 7, 16
+PEOPLE = [f"p{i}" for i in range(NUM_PEOPLE)]
+
+
+def make_task(**settings: object) -> ClassificationTask:
+    torch.manual_seed(0)
+    network = FaceCNN(channels=(4, 8), dropout=0.0)
+    return ClassificationTask(PEOPLE, WINDOW, network=network, **settings)
+
+
+def loader(num_photos: int, batch_size: int) -> DataLoader:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(num_photos, 3, WINDOW, WINDOW, generator=generator)
+    labels = torch.randint(NUM_PEOPLE, (num_photos,), generator=generator)
+    rows = torch.arange(num_photos)
+    photos = [Batch(*values) for values in zip(images, labels, rows, strict=True)]
+    return DataLoader(photos, batch_size)
+
+
+def make_trainer(**settings: object) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 30])
+def test_metrics_equal_scikit_learns_for_any_batch_size(batch_size: int) -> None:
+    task, photos = make_task(), loader(30, batch_size)
+    trainer = make_trainer()
+    trainer.test(task, photos, verbose=False)
+    found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+    images, labels = (torch.stack(v) for v in list(zip(*photos.dataset, strict=True))[:2])
+    with torch.no_grad():
+        scores = task.eval()(images)
+    named = scores.argmax(1)
+    expected = {
+        "test/accuracy": np.mean((named == labels).numpy()),
+        "test/top5_accuracy": top_k_accuracy_score(labels, scores, k=5, labels=range(NUM_PEOPLE)),
+        "test/macro_f1": f1_score(labels, named, average="macro"),
+        "test/loss": torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.1).item(),
+    }
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_label_smoothing_is_the_one_of_cross_entropy() -> None:
+    logits, labels = torch.randn(5, NUM_PEOPLE), torch.arange(5)
+    share = 0.2
+    wanted = torch.nn.functional.one_hot(labels, NUM_PEOPLE) * (1 - share) + share / NUM_PEOPLE
+    by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(make_task(label_smoothing=share).loss(logits, labels), by_hand)
+
+
+def test_pixel_statistics_become_the_networks_normalization() -> None:
+    task = make_task(pixel_statistics=([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]))
+    assert task.network.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert task.network.std.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
+
+
+def test_the_schedule_ends_with_the_last_step() -> None:
+    task = make_task(optimizer=SGD(lr=0.1), schedule=Schedule("cosine"))
+    trainer = make_trainer(max_epochs=3)
+    trainer.fit(task, loader(10, 4))
+    rate = trainer.optimizers[0].param_groups[0]["lr"]
+    assert rate == pytest.approx(0.1 * 0.001)
+
+
+def test_it_learns_by_heart_what_it_sees_often() -> None:
+    photos = loader(14, 14)
+    task = make_task(optimizer=SGD(lr=0.1, weight_decay=0.0, first_layer_weight_decay=0.0))
+    trainer = make_trainer(max_epochs=200)
+    trainer.fit(task, photos)
+    trainer.test(task, photos, verbose=False)
+    assert trainer.callback_metrics["test/accuracy"] == 1

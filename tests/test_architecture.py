@@ -1,0 +1,69 @@
+"""The house keeps its order: a module imports from its own floor or from those below."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import facenet_demo
+
+PACKAGE = Path(facenet_demo.__file__).parent
+FLOORS = [
+    {"__init__", "records", "storage", "progress"},
+    {"transforms", "faces", "networks", "features"},
+    {"datasets", "duplicates", "splits", "checkpoints", "plots"},
+    {"datamodule", "tasks"},
+    {"callbacks", "runs", "summary"},
+    {"cli"},
+    {"benchmarks"},
+]
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part(module: str) -> str:
+    """The part of the house a dotted name belongs to: facenet_demo.faces.crops -> faces."""
+    return [*module.split("."), "__init__"][1]
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of this project's modules that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+            if node.module == "facenet_demo":
+                found |= {f"facenet_demo.{alias.name}" for alias in node.names}
+    return {name for name in found if name and name.startswith("facenet_demo")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    others = {part(name) for name in imported(path)} - {own}
+    upward = {other for other in others if other in FLOOR and FLOOR[other] > FLOOR[own]}
+    assert not upward
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in MODULES}
+    assert parts == set(FLOOR)
+
+
+def test_features_take_any_module() -> None:
+    """They know neither Lightning nor the networks of this project."""
+    for path in (PACKAGE / "features").glob("*.py"):
+        assert "lightning" not in path.read_text()
+        assert {part(name) for name in imported(path)} <= {"features", "records", "progress"}
+
+
+def test_scripts_hold_no_logic() -> None:
+    scripts = list((PACKAGE.parent / "scripts").glob("*.py"))
+    assert scripts
+    for script in scripts:
+        assert len(script.read_text().splitlines()) < 10

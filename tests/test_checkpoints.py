@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from facenet_demo.checkpoints import KEY, describe, load_checkpoint
+from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
+from facenet_demo.records import UserError
+
+PEOPLE = ["Ada", "Grace", "Zoë"]
+SETTINGS = FaceCNN(channels=(4, 8), activation="gelu", normalization="group", grid=2)
+
+
+def content(settings: NetworkSettings = SETTINGS) -> dict:
+    torch.manual_seed(0)
+    network = settings.build(len(PEOPLE))
+    network.set_normalization(torch.tensor([0.2, 0.3, 0.4]), torch.tensor([0.1, 0.2, 0.3]))
+    weights = {f"network.{name}": value for name, value in network.state_dict().items()}
+    return {KEY: describe(settings, PEOPLE, 48), "state_dict": weights}
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, Torchvision("resnet18", dropout=0.1)])
+def test_the_file_alone_rebuilds_the_network(tmp_path: Path, settings: NetworkSettings) -> None:
+    saved = content(settings)
+    torch.save(saved, tmp_path / "a.ckpt")
+    trained = load_checkpoint(tmp_path / "a.ckpt")
+    assert (trained.people, trained.window, trained.settings) == (PEOPLE, 48, settings)
+    assert not trained.network.training
+    original = settings.build(3).eval()
+    original.load_state_dict({k[len("network.") :]: v for k, v in saved["state_dict"].items()})
+    images = torch.rand(2, 3, 48, 48)
+    assert torch.equal(trained.network(images), original(images))
+
+
+class Evil:
+    """Unpickled, it would make a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, (str(self.folder),))
+
+
+def test_a_file_that_would_run_code_is_not_opened(tmp_path: Path) -> None:
+    torch.save({**content(), "more": Evil(tmp_path / "pwned")}, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match="was not opened"):
+        load_checkpoint(tmp_path / "a.ckpt")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_missing_file_says_where_checkpoints_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no checkpoint .*a\.ckpt"):
+        load_checkpoint(tmp_path / "a.ckpt")
+
+
+def saved_bytes() -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content(), buffer)
+    return buffer.getvalue()
+
+
+def as_zip_of_text() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"not a checkpoint", saved_bytes()[:-2000], saved_bytes()[:100], as_zip_of_text()],
+    ids=["empty", "text", "truncated", "head only", "another zip"],
+)
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "a.ckpt").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"a\.ckpt"):
+        load_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.pop(KEY), "not a checkpoint of facenet_demo"),
+        (lambda c: c.pop("state_dict"), "not a checkpoint of facenet_demo"),
+        (lambda c: c[KEY].update(format=99), "format 99"),
+        (lambda c: c[KEY]["network"].update(name="os"), "unknown network 'os'"),
+        (lambda c: c[KEY].update(people=["only one"]), "does not fit together"),
+        (lambda c: c[KEY].pop("window"), "does not fit together"),
+        (lambda c: c[KEY]["network"]["settings"].update(depth=3), "depth"),
+        (lambda c: c["state_dict"].popitem(), "does not fit together"),
+    ],
+)
+def test_what_does_not_fit_is_said(tmp_path: Path, change: object, says: str) -> None:
+    changed = content()
+    change(changed)
+    torch.save(changed, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=says):
+        load_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_checkpoint_of_something_else_is_an_error(tmp_path: Path) -> None:
+    torch.save([1, 2, 3], tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match="not a checkpoint of facenet_demo"):
+        load_checkpoint(tmp_path / "a.ckpt")

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from drawing import draw_people
+from PIL import Image
+
+from facenet_demo.checkpoints import load_checkpoint
+from facenet_demo.cli import CONFIGS, main, train
+from facenet_demo.faces.detect import FaceDetector
+
+ROOT = CONFIGS.parent
+SMALL = ["--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false"]
+
+
+def quick(people: Path, runs: Path, *more: str) -> list[str]:
+    return [
+        f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people}",
+        f"--run.folder={runs}", "--trainer.max_epochs=2", *SMALL, *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run_folder(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on drawn people; read only."""
+    return train(quick(people_folder, tmp_path_factory.mktemp("runs"))).folder
+
+
+# What a run leaves behind
+
+
+def test_a_run_folder_holds_all_that_made_it(run_folder: Path) -> None:
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"config.yaml", "environment.json", "splits.json", "metrics.json", "curves.png"} <= names
+    assert {p.name for p in (run_folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    config = yaml.safe_load((run_folder / "config.yaml").read_text())
+    assert config["model"]["network"]["init_args"]["channels"] == [4, 8]
+    assert config["trainer"]["max_epochs"] == 2
+    with Image.open(run_folder / "curves.png") as picture:
+        assert picture.width > picture.height > 300
+
+
+def test_metrics_are_flat_and_finite(run_folder: Path) -> None:
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    scores = {f"{stage}/{name}" for stage in ("val", "test")
+              for name in ("loss", "accuracy", "top5_accuracy", "macro_f1")}  # fmt: skip
+    assert scores <= metrics.keys()
+    assert all(np.isfinite(v) for v in metrics.values() if isinstance(v, int | float))
+    assert metrics["epochs"] == 2
+    assert metrics["stopped"] == "all epochs done"
+
+
+def test_the_saved_config_repeats_the_run(run_folder: Path, tmp_path: Path) -> None:
+    again = train([f"--config={run_folder / 'config.yaml'}", f"--run.folder={tmp_path}"])
+    first, second = (
+        torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for folder in (run_folder, again.folder)
+    )
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_is_another_network(run_folder: Path, tmp_path: Path) -> None:
+    config = run_folder / "config.yaml"
+    other = train([f"--config={config}", f"--run.folder={tmp_path}", "--seed_everything=1"])
+    first = load_checkpoint(run_folder / "checkpoints/last.ckpt").network.first_kernels
+    assert not torch.equal(first, other.task.network.first_kernels.cpu())
+
+
+def test_the_checkpoint_alone_repeats_the_test_score(run_folder: Path, people_folder: Path) -> None:
+    from facenet_demo.datamodule import FaceDataModule
+    from facenet_demo.datasets import Folder
+    from facenet_demo.splits import SplitSettings
+
+    trained = load_checkpoint(run_folder / "checkpoints/best.ckpt")
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    data = FaceDataModule(
+        Folder(people_folder), window=trained.window, split=SplitSettings(val=0.15, test=0.2)
+    )
+    rows = data.split.rows["test"]
+    with torch.no_grad():
+        named = trained.network(data.windows(rows)).argmax(1).numpy()
+    truth = [data.crops.people[row] for row in rows]
+    right = np.mean([trained.people[n] == person for n, person in zip(named, truth, strict=True)])
+    assert right == pytest.approx(metrics["test/accuracy"])
+
+
+def test_the_split_that_is_saved_is_the_one_used(run_folder: Path, people_folder: Path) -> None:
+    split = json.loads((run_folder / "splits.json").read_text())
+    files = split["train"] + split["val"] + split["test"]
+    assert sorted(files) == sorted(str(path) for path in people_folder.glob("*/*.png"))
+
+
+# Settings
+
+
+@pytest.mark.parametrize("config", ["orl.yaml", "lfw.yaml", "lfw7.yaml", "folder.yaml"])
+def test_every_shipped_config_trains(
+    config: str, tmp_path: Path, people_folder: Path, request: pytest.FixtureRequest
+) -> None:
+    args = [f"--config={CONFIGS / config}", f"--run.folder={tmp_path}", "--trainer.max_epochs=1"]
+    if config == "folder.yaml":
+        args.append(f"--data.source.root={people_folder}")
+    elif config.startswith("lfw"):
+        args.append(f"--data.source.root={request.getfixturevalue('lfw_folder')}")
+        args += ["--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1"]
+        args += ["--trainer.limit_test_batches=1"]
+    run = train([*args, "--trainer.enable_progress_bar=false"])
+    people = {"orl.yaml": 40, "lfw.yaml": 62, "lfw7.yaml": 7, "folder.yaml": 3}
+    assert len(run.data.people) == people[config]
+    assert (run.folder / "metrics.json").exists()
+
+
+def test_every_shipped_config_says_command_time_and_score() -> None:
+    for config in CONFIGS.glob("*.yaml"):
+        header = [line for line in config.read_text().splitlines() if line.startswith("#")]
+        text = " ".join(header)
+        assert f"configs/{config.name}" in text or config.name == "orl.yaml"
+        assert all(word in text for word in ("Command", "Time", "Score")), config
+
+
+@pytest.mark.parametrize("flags_first", [True, False])
+def test_a_flag_wins_over_a_file_wherever_it_stands(
+    flags_first: bool, people_folder: Path, tmp_path: Path
+) -> None:
+    config, *flags = quick(people_folder, tmp_path, "--model.network.dropout=0.125",
+                           "--run.draw_every=0")  # fmt: skip
+    run = train([*flags, config] if flags_first else [config, *flags])
+    assert run.task.network_settings.dropout == 0.125
+    assert run.task.network_settings.channels == (4, 8)
+
+
+def test_a_torchvision_network_takes_face_cnns_place(people_folder: Path, tmp_path: Path) -> None:
+    args = quick(people_folder, tmp_path)
+    args.remove(SMALL[0])
+    run = train([*args, "--model.network=Torchvision", "--model.network.name=resnet18",
+                 "--trainer.max_epochs=1"])  # fmt: skip
+    assert type(load_checkpoint(run.folder / "checkpoints/best.ckpt").network.body).__name__ == (
+        "ResNet"
+    )
+
+
+def test_early_stopping_ends_the_run_and_keeps_the_best(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    args = ["--trainer.max_epochs=50", "--run.patience=2", "--run.draw_every=0",
+            "--model.optimizer.lr=0.0"]  # fmt: skip
+    run = train(quick(people_folder, tmp_path, *args))
+    best, last = (
+        torch.load(run.folder / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    )
+    assert last - best == 2
+    assert run.metrics["epochs"] == last + 1
+    # With a rate of 0 only the batch statistics move, so the loss soon stops falling.
+    assert run.metrics["epochs"] < 50
+    assert run.metrics["stopped"] == "no better validation loss for 2 epochs"
+
+
+def test_without_validation_photos_the_last_epoch_is_kept(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    run = train(quick(people_folder, tmp_path, "--data.split.val=0"))
+    best, last = (
+        torch.load(run.folder / f"checkpoints/{name}.ckpt", weights_only=True)
+        for name in ("best", "last")
+    )
+    assert best["epoch"] == last["epoch"] == 1
+    assert "val/accuracy" not in run.metrics
+
+
+def test_a_trial_run_goes_through_and_leaves_no_scores(people_folder: Path, tmp_path: Path) -> None:
+    run = train(quick(people_folder, tmp_path, "--trainer.fast_dev_run=true"))
+    assert run.metrics["epochs"] == 1
+    assert not (run.folder / "metrics.json").exists()
+
+
+# What goes wrong
+
+
+def error_of(capsys: pytest.CaptureFixture, *args: str) -> str:
+    capsys.readouterr()
+    assert main(args) == 2
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err + printed.out
+    return " ".join(printed.err.split())
+
+
+def test_a_folder_that_is_not_there(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    error = error_of(capsys, *quick(tmp_path / "nobody", tmp_path))
+    assert "does not exist" in error
+    assert not list(tmp_path.iterdir()), "no run folder without a run"
+
+
+def test_a_folder_without_faces(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    for person in ("a", "b"):
+        (tmp_path / person).mkdir()
+        Image.new("RGB", (64, 64), "grey").save(tmp_path / person / "0.png")
+        (tmp_path / person / "notes.txt").write_text("no photo")
+    error = error_of(capsys, *quick(tmp_path, tmp_path / "runs"))
+    assert "No faces found" in error
+    assert "one folder of photos per person" in error
+
+
+def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    draw_people(tmp_path / "people", num_people=1, num_photos=4)
+    error = error_of(capsys, *quick(tmp_path / "people", tmp_path / "runs"))
+    assert "At least two people" in error
+
+
+def test_a_setting_that_its_class_refuses(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    args = quick(people_folder, tmp_path, "--model.network.dropout=1.5")
+    assert "dropout must be" in error_of(capsys, *args)
+
+
+def test_a_torchvision_name_that_does_not_exist(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    args = quick(people_folder, tmp_path)
+    args.remove(SMALL[0])
+    args += ["--model.network=Torchvision", "--model.network.name=resnet19"]
+    assert "Did you mean: resnet18" in error_of(capsys, *args)
+
+
+@pytest.mark.parametrize("args", [["--no.such.setting=1"], ["--trainer.max_epochs=many"]])
+def test_an_unknown_or_misfit_setting_is_wrong_use(
+    capsys: pytest.CaptureFixture, args: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(args)
+    assert exit_info.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_bad_files_are_named_and_skipped(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    people = draw_people(tmp_path / "people", num_people=3, num_photos=6)
+    (people / "p0" / "empty.jpg").touch()
+    (people / "p1" / "text.jpg").write_text("hello")
+    whole = (people / "p2" / "0.png").read_bytes()
+    (people / "p2" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    Image.new("RGB", (64, 64), "grey").save(people / "p2" / "nobody.png")
+    run = train(quick(people, tmp_path / "runs", "--run.draw_every=0"))
+    left_out = json.loads((run.folder / "splits.json").read_text())["left_out"]
+    reasons = {Path(entry["file"]).name: entry["reason"] for entry in left_out}
+    assert reasons.keys() == {"empty.jpg", "text.jpg", "cut.png", "nobody.png"}
+    assert reasons["empty.jpg"] == "empty file"
+    assert reasons["text.jpg"] == "not an image"
+    assert reasons["nobody.png"] == "no face found"
+    assert "4 photos" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_faces_are_found_is_no_traceback(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = draw_people(tmp_path / "people", num_people=2, num_photos=4, size=80)
+
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FaceDetector, "__call__", interrupt)
+    assert main(quick(people, tmp_path / "runs")) == 130
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_training_leaves_a_checkpoint(
+    capsys: pytest.CaptureFixture,
+    people_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from facenet_demo.callbacks import History
+
+    add_epoch = History.on_train_epoch_end
+
+    def interrupt(self: History, *args: object) -> None:
+        add_epoch(self, *args)
+        if len(self.epochs) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "on_train_epoch_end", interrupt)
+    with pytest.raises(SystemExit) as exit_info:
+        main(quick(people_folder, tmp_path, "--trainer.max_epochs=9", "--run.draw_every=0"))
+    assert exit_info.value.code == 130
+    (last,) = tmp_path.glob("*/checkpoints/last.ckpt")
+    assert load_checkpoint(last).people == ["p0", "p1", "p2"]
+    assert "Interrupted" in capsys.readouterr().err
+
+
+# The script
+
+
+def test_the_script_trains_in_a_process_of_its_own(people_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts/train.py"), *quick(people_folder, tmp_path)]
+    env = {**os.environ, "COLUMNS": "120"}
+    result = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Warning" not in result.stderr
+    for word in ("Device", "CPU", "3 people", "Accuracy", "Macro F1", "tensorboard --logdir"):
+        assert word in result.stderr
+
+
+def test_help_teaches() -> None:
+    command = [sys.executable, str(ROOT / "scripts/train.py"), "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for word in ("configs/lfw.yaml", "--model.network.dropout", "--trainer.max_epochs",
+                 "--data.source.root", "Share of the answer that is spread"):  # fmt: skip
+        assert word in text

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facenet_demo import plots
+
+
+def test_tile_puts_pictures_in_rows_on_white() -> None:
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 3, 3), np.uint8)
+    sheet = plots.tile(pictures, columns=2, gap=1)
+    assert sheet.shape == (3 * 3 + 1, 2 * 4 + 1, 3)
+    assert (sheet[1:3, 5:8] == 1).all()
+    assert (sheet[7:9, 1:4] == 4).all()
+    assert (sheet[7:9, 5:8] == 255).all(), "no sixth picture"
+    assert (sheet[0] == 255).all()
+
+
+def test_a_weight_of_0_is_mid_grey_and_the_largest_is_full() -> None:
+    kernels = np.zeros((2, 3, 7, 7))
+    kernels[0, 0, 3, 3] = 0.02
+    kernels[1, 2, 0, 0] = -5
+    sheet = plots.kernel_sheet(kernels, magnify=1)
+    assert sheet[4 + 3, 4 + 3].tolist() == [255, 128, 128]
+    assert sheet[4, 4 + 7 + 4].tolist() == [128, 128, 0]
+    assert sheet[4, 4].tolist() == [128, 128, 128]
+
+
+def test_a_unit_has_one_scale_over_all_faces() -> None:
+    windows = np.full((2, 4, 4, 3), 77, np.uint8)
+    maps = np.zeros((2, 1, 2, 2))
+    maps[0], maps[1, 0, 0, 0] = 0.5, 1.0
+    sheet = plots.activation_sheet(windows, maps)
+    cell = 4 + 2
+    first, second = sheet[2 : 2 + 4, 2 + cell :][:, :4], sheet[2 + cell :, 2 + cell :][:4, :4]
+    assert (sheet[2:6, 2:6] == 77).all()
+    assert (first == first[0, 0]).all()
+    assert first[0, 0].sum() > second[3, 3].sum(), "0.5 is brighter than 0"
+    assert second[0, 0].sum() > first[0, 0].sum(), "1 is brighter than 0.5"
+
+
+def test_a_silent_unit_is_dark_without_dividing_by_zero() -> None:
+    sheet = plots.activation_sheet(np.zeros((1, 4, 4, 3), np.uint8), np.zeros((1, 2, 2, 2)))
+    assert sheet.max() == 255
+    assert sheet[2:6, 8:12].max() < 10
+
+
+def test_curves_draw_each_epoch_of_both_stages_and_mark_the_kept_one() -> None:
+    history = [{"train/loss": 3.0 - i, "val/loss": 3.5 - i, "train/accuracy": i} for i in range(3)]
+    loss, accuracy = plots.curves(history, best_epoch=1).axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in loss.lines}
+    assert lines["training"] == [[1, 3], [2, 2], [3, 1]]
+    assert lines["validation"] == [[1, 3.5], [2, 2.5], [3, 1.5]]
+    assert lines["kept"][0][0] == 2
+    assert [line.get_label() for line in accuracy.lines] == ["training", "kept"]
+
+
+def test_confusion_matrix_shows_shares_and_counts_mistakes() -> None:
+    counts = np.array([[3, 1], [0, 2]])
+    axes = plots.confusion_matrix(counts, ["Ada_L", "Grace"]).axes[0]
+    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert [(t.get_text(), t.get_position()) for t in axes.texts] == [("1", (1, 0))]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Ada L", "Grace"]
+
+
+def test_of_many_people_those_most_often_mistaken_are_shown() -> None:
+    counts = np.diag(np.full(10, 5))
+    counts[7, 2], counts[3, 9] = 4, 2
+    axes = plots.confusion_matrix(counts, [f"p{i}" for i in range(10)], most=4).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["p2", "p3", "p7", "p9"]
+    assert "the 4 of 10 people" in axes.get_title()
+
+
+def test_wrong_faces_say_who_was_taken_for_whom() -> None:
+    windows = np.zeros((2, 8, 8, 3), np.uint8)
+    figure = plots.wrong_faces(windows, ["A_b", "C"], ["D", "E"], [0.91, 0.5], num_photos=40)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["named A b (91%)\nis D", "named C (50%)\nis E"]
+    assert figure.get_suptitle() == "Wrongly named: 2 of 40 photos"
+
+
+def test_no_wrong_face_is_a_figure_too() -> None:
+    figure = plots.wrong_faces(np.zeros((0, 8, 8, 3), np.uint8), [], [], [], num_photos=40)
+    assert figure.get_suptitle() == "Wrongly named: none of 40 photos"
+    assert plots.to_array(figure).shape[2] == 3
+
+
+def test_to_array_is_what_saving_gives(tmp_path: Path) -> None:
+    figure = plots.curves([{"train/loss": 1.0, "train/accuracy": 0.5}], None)
+    figure.savefig(tmp_path / "a.png")
+    saved = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    assert np.array_equal(plots.to_array(figure), saved)
