@@ -25,8 +25,9 @@ from facenet_demo.splits import Split, SplitSettings, make_split
 from facenet_demo.storage import cache_folder
 from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow
 
-# A crop's side in windows: room for every shift, turn and growth of the default augmentation.
-CROP_PER_WINDOW = 1.5
+# A crop's margin around the window, in windows: room for every shift, turn and growth of the
+# default augmentation.
+CROP_MARGIN = 0.25
 _STATISTICS_ROWS = 2000
 
 
@@ -64,7 +65,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.split_settings = split
         self.batch_size = batch_size
         self.num_workers = num_workers
-        size = round(window * CROP_PER_WINDOW / 2) * 2
+        size = window + 2 * round(window * CROP_MARGIN)  # so that the window lies in the centre
         self.crop_settings = CropSettings(size, window, face_scale, undetected)
         self.random_window = RandomWindow(window, augment)
         self.centre_window = CentreWindow(window)

@@ -42,10 +42,17 @@ class SplitSettings:
     def __post_init__(self) -> None:
         for name in ("val", "test"):
             value = getattr(self, name)
-            if value < 0 or (value >= 1 and value != int(value)):
+            if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):
                 raise ValueError(
                     f"{name} must be a share from 0 to 1 or a whole number of photos, not {value}."
                 )
+        if self.val < 1 and self.test < 1 and self.val + self.test >= 1:
+            raise ValueError(
+                f"val {self.val} and test {self.test} leave no photos to learn from; together they "
+                "must be below 1."
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, not {self.seed}.")
 
     def count(self, stage: str, num_photos: int) -> int:
         """How many of a person's photos go to `stage`, val or test."""
@@ -53,6 +60,14 @@ class SplitSettings:
         if value >= 1 or value == 0:
             return int(value)
         return max(1, round(value * num_photos))
+
+    @property
+    def least_photos(self) -> int:
+        """How many photos a person needs to be named: some to learn from beside those held out."""
+        least = max(1, self.min_photos)
+        while sum(self.count(stage, least) for stage in ("val", "test")) >= least:
+            least += 1
+        return least
 
 
 @dataclass(frozen=True)
@@ -142,13 +157,12 @@ def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, lis
             f"No faces found ({read} files read: {'; '.join(reasons[:5])}). Is it one folder of "
             "photos per person? See --help."
         )
-    need = max(settings.min_photos, settings.count("test", 1) + settings.count("val", 1) + 1)
     most = ", ".join(
         f"{person} {len(own)}"
         for person, own in sorted(photos.items(), key=lambda item: -len(item[1]))[:5]
     )
     return (
-        f"At least two people with {need} photos each are needed to learn to tell them apart; "
-        f"found: {most}. Add photos, or ask for fewer with --data.split.val, --data.split.test "
-        "or --data.split.min_photos."
+        f"At least two people with {settings.least_photos} photos each are needed to learn to tell "
+        f"them apart; found: {most}. Add photos, or ask for fewer with --data.split.val, "
+        "--data.split.test or --data.split.min_photos."
     )

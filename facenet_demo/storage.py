@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,7 +53,10 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed `new_file` or `new_folder` calls for `path` left; call it under a lock."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.[^.]+({re.escape(path.suffix)})?")
+    for leftover in list(path.parent.iterdir()):
+        if not temporary.fullmatch(leftover.name):
+            continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -63,6 +67,11 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with new_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def as_text(path: Path | str) -> str:
+    """A path as valid text: file systems allow names that are none, JSON does not."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _umask() -> int:

@@ -48,7 +48,12 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                 width, height = file.size
                 if width * height > max_pixels:
                     raise ImageError(f"{width} x {height} pixels are more than {max_pixels}")
-                return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+                image = ImageOps.exif_transpose(file)
+                if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper
+                    image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+                if image.mode == "P" and "transparency" in image.info:
+                    image = image.convert("RGBA")  # what Pillow asks for; colours stay as they are
+                return np.asarray(image.convert("RGB"))
     except ImageError:
         raise
     except FileNotFoundError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from facenet_demo.records import Sample, UserError
+from facenet_demo.storage import as_text
 
 
 @dataclass(frozen=True)
@@ -37,28 +38,43 @@ def scan_people(root: Path) -> list[Sample]:
     """The files of a folder that holds one folder per person, sorted by path.
 
     Files of any kind count, since only reading one tells whether it is a photo; hidden ones do not.
-    Links to folders are not followed.
+    A person's folder may be a link, unless it leads back up; links inside it are not followed.
 
     Raises:
-        UserError: if `root` is no folder or has no folders with files in them.
+        UserError: if `root` is no folder, cannot be read, or has no folders with files in them.
     """
-    if not root.is_dir():
-        kind = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"{root} {kind}; a folder with one folder of photos per person is needed.")
-    samples = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        for parent, folders, files in os.walk(folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            samples += [
-                Sample(Path(parent) / name, folder.name)
-                for name in sorted(files)
-                if not name.startswith(".")
-            ]
-    if not samples:
+    try:
+        samples = _scan(root)
         loose = sum(1 for p in root.iterdir() if p.is_file())
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    if not samples:
         raise UserError(
             f"No folders with photos in {root} ({loose} files lie directly in it). "
             "Put the photos of each person into a folder of their own: "
             f"{root / 'Ada'}, {root / 'Grace'}, ..."
         )
     return samples
+
+
+def _scan(root: Path) -> list[Sample]:
+    if not root.is_dir():
+        kind = "is a file" if root.exists() else "does not exist"
+        raise UserError(f"{root} {kind}; a folder with one folder of photos per person is needed.")
+    samples = []
+    above = {root.resolve(), *root.resolve().parents}
+    for folder in sorted(root.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir() or folder.resolve() in above:
+            continue
+        for parent, folders, files in os.walk(folder, onerror=_raise):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            samples += [
+                Sample(Path(parent) / name, as_text(folder.name))
+                for name in sorted(files)
+                if not name.startswith(".")
+            ]
+    return samples
+
+
+def _raise(error: OSError) -> None:
+    raise error

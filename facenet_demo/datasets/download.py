@@ -12,6 +12,7 @@ import http.client
 import tarfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,16 +51,24 @@ def fetch_archive(archive: Archive, target: Path) -> Path:
     folder = target / archive.folder
     if folder.is_dir():
         return folder
-    target.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if folder.is_dir():  # another process was faster
-            return folder
-        remove_leftovers(folder)
-        file = target / f"{archive.folder}.download"
-        _download(archive, file)
-        with new_folder(folder) as unpacked, tarfile.open(file) as tar:
-            tar.extractall(unpacked, filter=_inside(archive.folder))
-        file.unlink()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if folder.is_dir():  # another process was faster
+                return folder
+            remove_leftovers(folder)
+            file = target / f"{archive.folder}.download"
+            _download(archive, file)
+            with new_folder(folder) as unpacked, tarfile.open(file) as tar:
+                tar.extractall(unpacked, filter=_inside(archive.folder))
+            file.unlink()
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise UserError(f"{archive.url} cannot be unpacked: {error}.") from error
+    except OSError as error:
+        raise UserError(
+            f"{archive.folder} could not be written to {target}: {error.strerror or error}. Free "
+            "some space there, or set another folder in FACENET_DEMO_CACHE."
+        ) from error
     return folder
 
 

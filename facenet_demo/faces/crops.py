@@ -29,7 +29,7 @@ from filelock import FileLock
 from facenet_demo.faces import align, detect
 from facenet_demo.progress import track
 from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import new_folder, remove_leftovers
+from facenet_demo.storage import as_text, new_folder, remove_leftovers
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 1
@@ -154,7 +154,7 @@ def _make(
             samples, track(results, len(samples), "Finding faces"), strict=True
         ):
             if isinstance(crop, str):
-                left_out.append(LeftOut(_text(sample.path), crop))
+                left_out.append(LeftOut(as_text(sample.path), crop))
             else:
                 out.write(crop.image.tobytes())
                 rows.append((sample, crop._replace(image=np.empty(0))))
@@ -169,7 +169,7 @@ def _make(
     index = {
         "settings": asdict(settings),
         "people": [sample.person for sample, _ in rows],
-        "files": [_text(sample.path) for sample, _ in rows],
+        "files": [as_text(sample.path) for sample, _ in rows],
         "digests": [c.digest for c in crops],
         "left_out": left_out,
     }
@@ -241,8 +241,3 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
     else:
         return "no face found"
     return _Crop(crop, digest, bool(faces), landmarks, transform, len(faces))
-
-
-def _text(path: Path) -> str:
-    # A file name need not be valid text; JSON must.
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,42 @@
+"""Folders as users have them; what else a folder may be is in test_sources.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from drawing import draw_people
+
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.datasets import Folder
+from facenet_demo.records import UserError
+from facenet_demo.splits import SplitSettings
+from facenet_demo.storage import write_json
+
+
+def test_people_without_photos_are_nobody(tmp_path: Path) -> None:
+    (tmp_path / "Ada").mkdir()
+    (tmp_path / "Grace" / "holiday").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"No folders with photos.*\(0 files lie directly in it\)"):
+        Folder(tmp_path).samples()
+
+
+def test_a_link_to_the_folder_itself_is_not_another_person(tmp_path: Path) -> None:
+    draw_people(tmp_path, num_people=1, num_photos=1)
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert [(s.person, s.path.name) for s in Folder(tmp_path).samples()] == [("p0", "0.png")]
+
+
+def test_folder_names_that_are_no_valid_text_are_people_too(tmp_path: Path) -> None:
+    """Linux allows any bytes as a name; what is written about the people must be text."""
+    root = draw_people(tmp_path / "people", num_people=2, num_photos=3)
+    try:
+        for person, name in (("p0", b"Zo\xeb"), ("p1", b"Zo\xe8")):
+            (root / person).rename(root / os.fsdecode(name))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system refuses the name")
+    data = FaceDataModule(Folder(root), window=32, split=SplitSettings(val=1, test=1))
+    assert len(set(data.people)) == 2
+    assert all(person.startswith("Zo") for person in data.people)
+    write_json(tmp_path / "splits.json", data.split.record(data.crops))

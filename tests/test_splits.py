@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from facenet_demo.faces.crops import Crops, LeftOut
+from facenet_demo.records import UserError
+from facenet_demo.splits import STAGES, Split, SplitSettings, make_split
+
+SIDE = 24
+
+
+def crops_of(photos: Mapping[str, int]) -> Crops:
+    """Photos of noise, each unlike all others, the people's rows mixed."""
+    rng = np.random.default_rng(0)
+    people = sorted(person for person, count in photos.items() for _ in range(count))
+    people = [people[i] for i in rng.permutation(len(people))]
+    count = len(people)
+    return Crops(
+        images=rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8),
+        people=people,
+        files=[f"{person}/{row}.png" for row, person in enumerate(people)],
+        digests=[f"digest {row}" for row in range(count)],
+        detected=np.ones(count, bool),
+        landmarks=np.zeros((count, 5, 2), np.float32),
+        transforms=np.zeros((count, 2, 3)),
+        num_faces=np.ones(count, np.int32),
+        left_out=[LeftOut("Ada/empty.jpg", "empty file")],
+    )
+
+
+def rows_of(crops: Crops, person: str) -> list[int]:
+    return [row for row, name in enumerate(crops.people) if name == person]
+
+
+def stage_of(split: Split, crops: Crops) -> dict[str, str]:
+    return {crops.files[row]: stage for stage in STAGES for row in split.rows[stage]}
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "photos", "expected"),
+    [
+        (0.2, 0.3, 10, (5, 2, 3)),
+        (0.1, 0.25, 100, (65, 10, 25)),
+        (0.1, 0.1, 4, (2, 1, 1)),  # a share is at least one photo
+        (1, 5, 10, (4, 1, 5)),
+        (2.0, 0.5, 10, (3, 2, 5)),
+        (0, 0.5, 10, (5, 0, 5)),
+        (1, 0, 10, (9, 1, 0)),
+        (0, 0, 3, (3, 0, 0)),
+        (1, 1, 3, (1, 1, 1)),
+    ],
+)
+def test_each_person_has_the_stated_number_in_each_stage(
+    val: float, test: float, photos: int, expected: tuple[int, int, int]
+) -> None:
+    crops = crops_of({"Ada": photos, "Grace": photos})
+    split = make_split(crops, SplitSettings(val=val, test=test))
+    for person in ("Ada", "Grace"):
+        own = set(rows_of(crops, person))
+        assert tuple(len(own & set(split.rows[stage])) for stage in STAGES) == expected
+
+
+def test_every_photo_is_in_one_stage_with_the_label_of_its_person() -> None:
+    crops = crops_of({"Zoë": 9, "Ada": 13, "Grace": 7})
+    split = make_split(crops, SplitSettings())
+    assert split.people == ["Ada", "Grace", "Zoë"]
+    assert [split.people[label] for label in split.labels] == crops.people
+    assert sorted(np.concatenate([split.rows[s] for s in STAGES])) == list(range(len(crops)))
+    for stage in STAGES:
+        assert (np.diff(split.rows[stage]) > 0).all(), "sorted, each once"
+        assert split.rows[stage].dtype == np.int64
+
+
+def test_a_seed_repeats_the_split_and_another_makes_another() -> None:
+    crops = crops_of({"Ada": 20, "Grace": 20})
+    first, again, other = (
+        stage_of(make_split(crops, SplitSettings(seed=seed)), crops) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+    assert Counter(first.values()) == Counter(other.values())
+
+
+def test_people_are_not_split_alike() -> None:
+    crops = crops_of({"Ada": 20, "Grace": 20})
+    split = make_split(crops, SplitSettings(val=0, test=10))
+    ada, grace = (
+        [own.index(row) for row in split.rows["test"] if row in own]
+        for own in (rows_of(crops, "Ada"), rows_of(crops, "Grace"))
+    )
+    assert ada != grace
+
+
+def test_a_new_person_leaves_the_split_of_the_others_as_it_was() -> None:
+    crops = crops_of({"Ada": 12, "Grace": 12})
+    newcomer = crops_of({"Bea": 12})
+    both = Crops(
+        **{
+            **vars(crops),
+            "images": np.concatenate([newcomer.images[:, ::-1], crops.images]),
+            "people": newcomer.people + crops.people,
+            "files": newcomer.files + crops.files,
+            "digests": [str(row) for row in range(36)],
+        }
+    )
+    before = stage_of(make_split(crops, SplitSettings()), crops)
+    after = stage_of(make_split(both, SplitSettings()), both)
+    assert {file: stage for file, stage in after.items() if "Bea" not in file} == before
+
+
+def test_people_with_too_few_photos_are_not_named() -> None:
+    crops = crops_of({"Ada": 9, "Bea": 7, "Cleo": 8, "Dora": 2})
+    split = make_split(crops, SplitSettings(val=1, test=1, min_photos=8))
+    assert split.people == ["Ada", "Cleo"]
+    assert split.too_few == {"Bea": 7, "Dora": 2}
+    unused = set(rows_of(crops, "Bea") + rows_of(crops, "Dora"))
+    assert set(np.flatnonzero(split.labels == -1)) == unused
+    assert not unused & set(np.concatenate(list(split.rows.values())))
+
+
+def test_people_who_would_have_no_photo_to_learn_from_are_not_named() -> None:
+    crops = crops_of({"Ada": 7, "Bea": 6, "Cleo": 8})
+    split = make_split(crops, SplitSettings(val=1, test=5))
+    assert split.people == ["Ada", "Cleo"]
+    assert split.too_few == {"Bea": 6}
+
+
+def test_a_copy_is_used_once_and_reported() -> None:
+    crops = crops_of({"Ada": 6, "Grace": 6})
+    ada, grace = rows_of(crops, "Ada"), rows_of(crops, "Grace")
+    copies = {ada[3]: ada[0], max(ada[5], grace[5]): min(ada[5], grace[5])}
+    for row, first in copies.items():
+        crops.digests[row] = crops.digests[first]
+    split = make_split(crops, SplitSettings(val=1, test=1))
+    assert set(np.flatnonzero(split.labels == -1)) == set(copies)
+    assert sorted(np.concatenate(list(split.rows.values()))) == sorted(set(range(12)) - set(copies))
+    assert {(entry.file, entry.reason) for entry in split.left_out} == {
+        (crops.files[row], f"the same file as {crops.files[first]}")
+        for row, first in copies.items()
+    }
+
+
+def test_copies_do_not_count_as_photos() -> None:
+    crops = crops_of({"Ada": 5, "Bea": 5, "Cleo": 5})
+    for row in rows_of(crops, "Bea"):
+        crops.digests[row] = "the same"
+    split = make_split(crops, SplitSettings(val=1, test=1))
+    assert split.people == ["Ada", "Cleo"]
+    assert split.too_few == {"Bea": 1}
+
+
+def test_near_duplicates_are_reported_across_stages_only() -> None:
+    crops = crops_of({"Ada": 8, "Grace": 8, "Once": 1})
+    rows = make_split(crops, SplitSettings(val=2, test=2)).rows
+    train, val, test = (rows[stage] for stage in STAGES)
+    across = [(train[0], test[0]), (train[1], val[0]), (val[1], test[1])]
+    within = [(train[2], train[3]), (test[2], test[3])]
+    unused = [(train[4], rows_of(crops, "Once")[0])]
+    for a, b in across + within + unused:
+        crops.images[b] = crops.images[a]
+    split = make_split(crops, SplitSettings(val=2, test=2))
+    assert {tuple(pair) for pair in split.near} == {tuple(sorted(pair)) for pair in across}
+
+
+def test_the_record_is_plain_and_names_every_photo() -> None:
+    crops = crops_of({"Ada": 8, "Zoë": 8, "Once": 1})
+    ada = rows_of(crops, "Ada")
+    crops.digests[ada[1]] = crops.digests[ada[0]]
+    rows = make_split(crops, SplitSettings(val=1, test=1)).rows
+    near = sorted([rows["train"][0], rows["test"][0]])
+    crops.images[near[0]] = crops.images[near[1]]
+    record = make_split(crops, SplitSettings(val=1, test=1)).record(crops)
+    assert json.loads(json.dumps(record)) == record
+    assert record == {
+        "people": ["Ada", "Zoë"],
+        **{stage: [crops.files[row] for row in rows[stage]] for stage in STAGES},
+        "left_out": [
+            {"file": "Ada/empty.jpg", "reason": "empty file"},
+            {"file": crops.files[ada[1]], "reason": f"the same file as {crops.files[ada[0]]}"},
+        ],
+        "too_few_photos": {"Once": 1},
+        "near_duplicates": [[crops.files[row] for row in near]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("photos", "settings", "message"),
+    [
+        ({}, {}, r"No faces found \(1 files read: empty file\)"),
+        ({"Ada": 20}, {"val": 1, "test": 1}, r"two people with 3 photos each.*found: Ada 20"),
+        ({"Ada": 20, "Bea": 6}, {"val": 1, "test": 5}, r"with 7 photos.*found: Ada 20, Bea 6"),
+        ({"Ada": 20, "Bea": 6}, {"min_photos": 9}, r"with 9 photos.*--data\.split\.min_photos"),
+        ({"Ada": 4, "Bea": 3}, {"val": 0.4, "test": 0.5}, r"with 5 photos.*found: Ada 4, Bea 3"),
+    ],
+    ids=["nobody", "one", "too few to split", "too few by choice", "too few for the shares"],
+)
+def test_fewer_than_two_people_is_an_error_that_says_what_is_needed(
+    photos: dict[str, int], settings: dict[str, float], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        make_split(crops_of(photos), SplitSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"val": -0.1},
+        {"test": -1},
+        {"val": 1.5},
+        {"test": 2.25},
+        {"test": float("nan")},
+        {"test": float("inf")},
+        {"val": 0.6, "test": 0.5},  # nothing would be left to learn from
+        {"seed": -1},
+    ],
+    ids=str,
+)
+def test_settings_that_no_split_could_follow_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"must be|leave"):
+        SplitSettings(**settings)
