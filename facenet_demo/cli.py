@@ -7,6 +7,7 @@ What a person reads before and after training is in `summary`.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import logging
@@ -23,6 +24,7 @@ from typing import Any, cast
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
+from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -78,12 +80,21 @@ class RunSettings:
     draw_every: int = 10
 
 
+class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the description as they are."""
+
+
 class FaceCLI(LightningCLI):
     """Parses settings, links what follows from the data, and builds the Trainer."""
 
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.description = DESCRIPTION
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        # In the order in which --help and config.yaml list them: what is most often set first.
         parser.add_class_arguments(RunSettings, "run")
+        parser.add_lightning_class_args(FaceDataModule, "data")
+        parser.add_lightning_class_args(ClassificationTask, "model")
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("data.window", "model.window")
         for fact in ("people", "pixel_statistics"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
@@ -206,6 +217,11 @@ def train(args: Sequence[str]) -> TrainedRun:
         args=list(args),
         seed_everything_default=0,
         auto_configure_optimizers=False,
+        parser_kwargs={
+            "description": DESCRIPTION,
+            "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
+            "formatter_class": _Help,
+        },
         load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
     )
     trainer, task, data = cli.trainer, cli.model, cli.datamodule

@@ -317,3 +317,7 @@ def test_help_teaches() -> None:
     for word in ("configs/lfw.yaml", "--model.network.dropout", "--trainer.max_epochs",
                  "--data.source.root", "Share of the answer that is spread"):  # fmt: skip
         assert word in text
+    lines = text.splitlines()
+    assert lines[0] == "usage: train.py [--config FILE] [--SETTING VALUE ...]"
+    assert max(map(len, lines[:16])) > 79, "the examples keep their lines"
+    assert text.index("--run.folder") < text.index("--trainer.accelerator")

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 from rich.table import Table
 
 from facenet_demo.benchmarks.peers import PEERS
@@ -186,7 +187,8 @@ def _photos(trained: TrainedRun, stage: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _digest(config: Path) -> str:
-    return hashlib.sha256(config.read_bytes()).hexdigest()[:12]
+    settings = yaml.safe_load(config.read_text("utf-8"))  # comments do not count
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
 
 
 def _read(output: Path) -> list[Row]:

@@ -66,6 +66,8 @@ def test_a_changed_config_is_measured_anew(tmp_path: Path, monkeypatch: pytest.M
     )  # fmt: skip
     (tmp_path / "orl.yaml").write_text("a: 1")
     first = accuracy.run(["orl"], tmp_path / "a.json", num_seeds=1)
+    (tmp_path / "orl.yaml").write_text("# a header changes nothing\na: 1")
+    assert accuracy.run(["orl"], tmp_path / "a.json", num_seeds=1) == first
     (tmp_path / "orl.yaml").write_text("a: 2")
     second = accuracy.run(["orl"], tmp_path / "a.json", num_seeds=1)
     assert {row.settings for row in first}.isdisjoint(row.settings for row in second)
