@@ -51,17 +51,22 @@ class History(Callback):
     Writes `loss` and `accuracy` of training and validation to two TensorBoard runs below the run
     folder, which is what makes TensorBoard draw both into one chart.
 
+    Args:
+        resumed_after: number of epochs done when an interrupted run goes on; what TensorBoard was
+            told of later ones no longer counts.
+
     Attributes:
         epochs: for each epoch its metrics, `train/loss`, `val/accuracy`, ...
         seconds: time spent in `fit`, validation and callbacks included.
         num_photos: photos trained on, counted once each epoch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resumed_after: int | None = None) -> None:
         self.epochs: list[dict[str, float]] = []
         self.seconds = 0.0
         self.num_photos = 0
         self._started = 0.0
+        self._resumed_after = resumed_after
         self._writers: dict[str, SummaryWriter] = {}
 
     @property
@@ -72,7 +77,10 @@ class History(Callback):
         self._started = time.perf_counter()
         if trainer.is_global_zero and trainer.log_dir is not None:
             self._writers = {
-                stage: SummaryWriter(Path(trainer.log_dir) / stage) for stage in ("train", "val")
+                stage: SummaryWriter(
+                    Path(trainer.log_dir) / stage, purge_step=purge_step(self._resumed_after)
+                )
+                for stage in ("train", "val")
             }
 
     def on_train_batch_end(
@@ -91,20 +99,32 @@ class History(Callback):
         self._started = now
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append(metrics)
+        epoch = trainer.current_epoch + 1
         for stage, writer in self._writers.items():
             for name, value in metrics.items():
                 if name.startswith(f"{stage}/"):
-                    writer.add_scalar(name.removeprefix(f"{stage}/"), value, trainer.current_epoch)
+                    writer.add_scalar(name.removeprefix(f"{stage}/"), value, epoch)
         if self._writers:
             rate = trainer.optimizers[0].param_groups[0]["lr"]
-            self._writers["train"].add_scalar("learning_rate", rate, trainer.current_epoch)
+            self._writers["train"].add_scalar("learning_rate", rate, epoch)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._close()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
 
     def state_dict(self) -> dict[str, Any]:
+        now = time.perf_counter()
+        self.seconds += now - self._started
+        self._started = now
         return {"epochs": self.epochs, "seconds": self.seconds, "num_photos": self.num_photos}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -134,6 +154,8 @@ class FeatureBoard(Callback):
         rows = data.split.rows["val"] if len(data.split.rows["val"]) else data.split.rows["train"]
         _, first = np.unique(data.split.labels[rows], return_index=True)
         self._windows = data.windows(rows[first[: self.num_faces]])
+        if trainer.ckpt_path is not None:  # an interrupted run goes on; it has all this already
+            return
         writer.add_text("what is where", WHAT_IS_WHERE)
         with warnings.catch_warnings():
             # TensorBoard's writer needs torch.jit.trace, which torch has deprecated.
@@ -196,17 +218,24 @@ class ResultBoard(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        result = (outputs["logits"].softmax(1), outputs["embedding"], batch.labels, batch.rows)
-        self._results.append(tuple(value.float().cpu() for value in result))
+        scores = outputs["logits"].float().softmax(1), outputs["embedding"].float()
+        self._results.append(tuple(v.cpu() for v in (*scores, batch.labels, batch.rows)))
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        writer = _writer(trainer)
-        if writer is None or not self._results:
+        if not self._results:
             return
-        probability, embedding, labels, rows = (
-            torch.cat(values) for values in zip(*self._results, strict=True)
-        )
-        labels, rows = labels.long(), rows.long()
+        # Of all devices, which took equally many steps, less what only filled up a batch.
+        results = [
+            cast(torch.Tensor, pl_module.all_gather(torch.cat(values).to(pl_module.device)))
+            for values in zip(*self._results, strict=True)
+        ]
+        if trainer.world_size > 1:
+            results = [values.transpose(0, 1).flatten(0, 1) for values in results]
+        real = results[2] >= 0
+        probability, embedding, labels, rows = (values[real].cpu() for values in results)
+        writer = _writer(trainer)
+        if writer is None:
+            return
         data, people = _data(trainer), _task(pl_module).people
         self._mistakes(writer, data, people, probability, labels, rows)
         self._projector(writer, data, people, embedding, labels, rows)
@@ -271,6 +300,14 @@ class ResultBoard(Callback):
         writer.add_pr_curve("everybody", truth.flatten(), probability.flatten())
         for i, person in enumerate(people[: self.max_people]):
             writer.add_pr_curve(f"person/{person}", truth[:, i], probability[:, i])
+
+
+def purge_step(resumed_after: int | None) -> int | None:
+    """The first step whose entries TensorBoard must forget when a run goes on.
+
+    Steps are epochs, 1 after the first; 0 is before training.
+    """
+    return None if resumed_after is None else resumed_after + 1
 
 
 def _logger(trainer: pl.Trainer) -> TensorBoardLogger:

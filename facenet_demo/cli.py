@@ -8,14 +8,15 @@ What a person reads before and after training is in `summary`.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import logging
 import math
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -37,10 +38,11 @@ from rich.markup import escape
 
 from facenet_demo import summary
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.interruption import Interrupted, StopOnSignal, WholeCheckpoints, epochs_done
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.runs import environment, new_run_folder
-from facenet_demo.storage import new_file, write_json
+from facenet_demo.storage import new_file, remove_leftovers, write_json
 from facenet_demo.tasks.classification import ClassificationTask
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -51,6 +53,7 @@ Train a network to tell people apart, test it on photos it never saw, and write 
   python scripts/train.py                                    the ORL faces, no download
   python scripts/train.py --config configs/lfw.yaml          Labeled Faces in the Wild
   python scripts/train.py --config configs/folder.yaml --data.source.root my_people/
+  python scripts/train.py --resume runs/orl-20260131-142501  go on with an interrupted run
 
 Any setting below is set by flag, or in a YAML file given with --config; the flag wins:
   --model.network.dropout 0.5 --trainer.max_epochs 20        more dropout, fewer epochs
@@ -100,7 +103,8 @@ class FaceCLI(LightningCLI):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        self.config = parser.parse_args(_configs_first(cast(list[str], args)))
+        sorted_args, self.resumed = _sort(cast(list[str], args))
+        self.config = parser.parse_args(sorted_args)
 
     def instantiate_classes(self) -> None:
         try:
@@ -110,12 +114,16 @@ class FaceCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         # Here rather than above: they bring TensorBoard, which --help does not need.
-        from facenet_demo.callbacks import FeatureBoard, History, ResultBoard
+        from facenet_demo.callbacks import FeatureBoard, History, ResultBoard, purge_step
 
         run = RunSettings(**vars(self.config_init["run"]))
-        folder = new_run_folder(run.folder, run.name)
+        folder = self.resumed or new_run_folder(run.folder, run.name)
+        self.last = folder / "checkpoints" / "last.ckpt"
+        resumed_after = epochs_done(self.last) if self.last.exists() else None
+        for name in ("best.ckpt", "last.ckpt") if self.resumed else ():
+            remove_leftovers(self.last.with_name(name))
         has_validation = len(self.datamodule.split.rows["val"]) > 0
-        self.history = History()
+        self.history = History(resumed_after)
         # Not one with save_last: that saves the last epoch only if it is also the best one.
         self.best, last = (
             ModelCheckpoint(
@@ -131,7 +139,7 @@ class FaceCLI(LightningCLI):
             )
         )
         self.early_stopping = None
-        callbacks: list[Callback] = [self.history, self.best, last]
+        callbacks: list[Callback] = [self.history, self.best, last, StopOnSignal(self.last)]
         if self.config_init["trainer"]["enable_progress_bar"] is not False:
             callbacks.append(RichProgressBar())
         if run.patience and has_validation:
@@ -140,11 +148,18 @@ class FaceCLI(LightningCLI):
         if run.draw_every:
             callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
         self.trainer_defaults["callbacks"] = callbacks
-        logger = TensorBoardLogger(folder, name="", version="")
+        logger = TensorBoardLogger(
+            folder, name="", version="", purge_step=purge_step(resumed_after)
+        )
+        kwargs["plugins"] = [*(self.config_init["trainer"]["plugins"] or []), WholeCheckpoints()]
         if not has_validation:
             kwargs["limit_val_batches"] = 0
         return super().instantiate_trainer(
-            default_root_dir=folder, logger=logger, enable_model_summary=False, **kwargs
+            default_root_dir=folder,
+            logger=logger,
+            enable_model_summary=False,
+            use_distributed_sampler=False,  # EpochBatches shares among devices, without repeats
+            **kwargs,
         )
 
     def _flat_settings(self) -> dict[str, Any]:
@@ -178,7 +193,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except UserError as error:
         console.print(f"[bold red]Error:[/] {escape(str(error))}")
         return 2
-    except KeyboardInterrupt:  # before training; see _fit for later
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except KeyboardInterrupt:
         console.print("[bold]Interrupted[/] before training began.")
         return 130
     return 0
@@ -222,6 +239,7 @@ def train(args: Sequence[str]) -> TrainedRun:
             "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
             "formatter_class": _Help,
         },
+        save_config_kwargs={"overwrite": True},  # of a run that goes on with other settings
         load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
     )
     trainer, task, data = cli.trainer, cli.model, cli.datamodule
@@ -232,7 +250,14 @@ def train(args: Sequence[str]) -> TrainedRun:
         write_json(folder / "splits.json", data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
-    _fit(trainer, task, data)
+    with _said_if_interrupted(folder):
+        return _fit_and_test(cli, writes)
+
+
+def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
+    trainer, task, data = cli.trainer, cli.model, cli.datamodule
+    folder = Path(trainer.default_root_dir)
+    trainer.fit(task, data, ckpt_path=cli.last if cli.last.exists() else None, weights_only=True)
     # Before testing, which loads the best checkpoint and with it the history up to then.
     history = cli.history
     fitted = {
@@ -259,28 +284,46 @@ def train(args: Sequence[str]) -> TrainedRun:
     return TrainedRun(folder, metrics, task, data)
 
 
-def _configs_first(args: Sequence[str]) -> list[str]:
-    """The same command line with its --config in front, so that any flag wins over any file."""
-    configs, flags = [], []
+def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The same command line with its --config in front, so that any flag wins over any file.
+
+    A run folder after --resume, returned beside it, stands for its config.
+    """
+    configs: list[str] = []
+    flags: list[str] = []
+    resumed = None
     rest = iter(args)
     for arg in rest:
-        if arg in ("--config", "-c"):
-            configs += [arg, *itertools.islice(rest, 1)]
-        elif arg.startswith("--config="):
-            configs.append(arg)
-        else:
+        name, has_value, value = arg.partition("=")
+        if name not in ("--config", "-c", "--resume"):
             flags.append(arg)
-    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *flags]
+            continue
+        value = value if has_value else next(rest, "")
+        if name == "--resume":
+            resumed = Path(value)
+            value = str(resumed / "config.yaml")
+            if not Path(value).is_file():
+                raise UserError(
+                    f"There is no run to go on with in {resumed}: it has no config.yaml. Name the "
+                    "folder of a run, for example --resume runs/orl-20260131-142501."
+                )
+        configs += ["--config", value]
+    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *flags], resumed
 
 
-def _fit(trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule) -> None:
+@contextmanager
+def _said_if_interrupted(folder: Path) -> Iterator[None]:
     try:
-        trainer.fit(task, data)
-    except SystemExit:  # how Lightning ends after Ctrl-C, having saved what callbacks save
-        last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
-        kept = f"The last checkpoint is {last}." if last.exists() else "No epoch was finished."
-        console.print(f"[bold]Interrupted[/] in epoch {trainer.current_epoch + 1}. {kept}")
-        sys.exit(130)
+        yield
+    except (Interrupted, SystemExit) as error:
+        # Outside the training steps Lightning turns Ctrl-C into SystemExit.
+        console.print(
+            "[bold]Interrupted.[/] What was done is saved. To go on: "
+            f"python scripts/train.py --resume {escape(str(folder))}"
+        )
+        if isinstance(error, Interrupted):
+            raise
+        raise Interrupted(signal.SIGINT) from None
 
 
 def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
@@ -309,5 +352,7 @@ def quieten_libraries() -> None:
         ".*is smaller than the logging interval.*",  # nothing is logged by step
         ".*LeafSpec.*",  # Lightning 2.6 on torch 2.15, harmless
         ".*have no `val_dataloader`.*",  # --data.split.val 0
+        ".*Checkpoint directory .* exists.*",  # --resume
+        ".*your dataloader is not resumable.*",  # it is: see EpochBatches
     ):
         warnings.filterwarnings("ignore", message)

@@ -10,14 +10,17 @@ windows on the device: at random in training, from the centre otherwise.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from facenet_demo.batches import PADDING, EpochBatches, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
 from facenet_demo.records import Batch
@@ -69,6 +72,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.crop_settings = CropSettings(size, window, face_scale, undetected)
         self.random_window = RandomWindow(window, augment)
         self.centre_window = CentreWindow(window)
+        self._done = (0, 0)
 
     @cached_property
     def crops(self) -> Crops:
@@ -110,24 +114,47 @@ class FaceDataModule(pl.LightningDataModule):
         return self._loader("test") if len(self.split.rows["test"]) else []
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        training = self.trainer is not None and self.trainer.training
-        cut = self.random_window if training else self.centre_window
+        trainer = self.trainer
+        if trainer is not None and trainer.training:
+            # What this step draws, windows first and dropout next, depends on no step before it.
+            step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+            torch.manual_seed(step_seed(_seed(), trainer.current_epoch, step, trainer.global_rank))
+            cut: nn.Module = self.random_window
+        else:
+            cut = self.centre_window
         images = cut(batch.images).contiguous(memory_format=torch.channels_last)
         return batch._replace(images=images)
 
+    def state_dict(self) -> dict[str, int]:
+        """How much of training is done: whole epochs, and steps of the next one."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        steps = loop.epoch_loop.batch_progress.current.ready
+        return {
+            "epochs": cast(Any, loop.epoch_progress.current).processed,
+            "steps": steps if steps < self.trainer.num_training_batches else 0,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._done = state_dict["epochs"], state_dict["steps"]
+
     def _loader(self, stage: str) -> DataLoader:
-        rows = self.split.rows[stage]
-        training = stage == "train"
+        rows, trainer = self.split.rows[stage], self.trainer
+        device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device)
+        if stage == "train":
+            # Lightning starts the first pass before it sets the epoch.
+            batches.epoch, batches.start = self._done
         return DataLoader(
             CropDataset(self.crops.images, self.split.labels, rows),
-            self.batch_size,
-            shuffle=training,
-            # A last batch of one photo would have no batch statistics.
-            drop_last=training and len(rows) > self.batch_size,
+            sampler=batches,
+            batch_size=None,  # the sampler hands out whole batches
             num_workers=self.num_workers,
             collate_fn=_as_is,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+            # A generator of its own: an iterator that is made must not move torch's.
+            generator=torch.Generator(),
         )
 
 
@@ -137,7 +164,8 @@ class CropDataset(Dataset):
     Args:
         images: `(N, S, S, 3)` uint8.
         labels: `(N,)` int64.
-        rows: those of the N that belong to the data set.
+        rows: those of the N that belong to the data set. A batch may hold `PADDING` in place of a
+            position: a black crop with the label -1, to be left out of every result.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
@@ -148,13 +176,17 @@ class CropDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitems__(self, positions: list[int]) -> Batch:
+    def __getitem__(self, positions: list[int]) -> Batch:
         rows = self.rows[positions]
-        return Batch(
-            _to_tensor(self.images[rows]),
-            torch.from_numpy(self.labels[rows]),
-            torch.from_numpy(rows),
-        )
+        images, labels = self.images[rows], self.labels[rows]
+        padded = np.array(positions) == PADDING
+        images[padded], labels[padded] = 0, -1
+        return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))
+
+
+def _seed() -> int:
+    """The seed that Lightning's seed_everything was given."""
+    return int(os.environ.get("PL_GLOBAL_SEED", 0))
 
 
 def _to_tensor(images: np.ndarray) -> torch.Tensor:

@@ -54,7 +54,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 def remove_leftovers(path: Path) -> None:
     """Remove what killed `new_file` or `new_folder` calls for `path` left; call it under a lock."""
     temporary = re.compile(rf"\.{re.escape(path.name)}\.[^.]+({re.escape(path.suffix)})?")
-    for leftover in list(path.parent.iterdir()):
+    for leftover in list(path.parent.iterdir()) if path.parent.is_dir() else ():
         if not temporary.fullmatch(leftover.name):
             continue
         if leftover.is_dir():

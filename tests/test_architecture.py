@@ -12,9 +12,9 @@ import facenet_demo
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     {"__init__", "records", "storage", "progress"},
-    {"transforms", "faces", "networks", "features"},
+    {"transforms", "batches", "faces", "networks", "features"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
-    {"datamodule", "tasks"},
+    {"datamodule", "tasks", "interruption"},
     {"callbacks", "runs", "summary"},
     {"cli"},
     {"benchmarks"},

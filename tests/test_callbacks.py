@@ -34,7 +34,7 @@ def events(folder: Path) -> EventAccumulator:
 def test_training_and_validation_share_a_chart(run: TrainedRun, name: str) -> None:
     for stage in ("train", "val"):
         points = events(run.folder / stage).Scalars(name)
-        assert [point.step for point in points] == list(range(EPOCHS))
+        assert [point.step for point in points] == list(range(1, EPOCHS + 1))
         assert np.isfinite([point.value for point in points]).all()
 
 

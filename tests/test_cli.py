@@ -274,30 +274,6 @@ def test_ctrl_c_while_faces_are_found_is_no_traceback(
     assert "Interrupted" in capsys.readouterr().err
 
 
-def test_ctrl_c_in_training_leaves_a_checkpoint(
-    capsys: pytest.CaptureFixture,
-    people_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from facenet_demo.callbacks import History
-
-    add_epoch = History.on_train_epoch_end
-
-    def interrupt(self: History, *args: object) -> None:
-        add_epoch(self, *args)
-        if len(self.epochs) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(History, "on_train_epoch_end", interrupt)
-    with pytest.raises(SystemExit) as exit_info:
-        main(quick(people_folder, tmp_path, "--trainer.max_epochs=9", "--run.draw_every=0"))
-    assert exit_info.value.code == 130
-    (last,) = tmp_path.glob("*/checkpoints/last.ckpt")
-    assert load_checkpoint(last).people == ["p0", "p1", "p2"]
-    assert "Interrupted" in capsys.readouterr().err
-
-
 # The script
 
 

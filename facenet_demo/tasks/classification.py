@@ -9,13 +9,15 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.records import Batch
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
+
+_PADDED = -1  # the label of what only fills up a batch
 
 
 class ClassificationTask(pl.LightningModule):
@@ -50,14 +52,20 @@ class ClassificationTask(pl.LightningModule):
         self.network = network.build(len(self.people))
         self.network.set_normalization(*(torch.tensor(values) for values in pixel_statistics))
         self.network.to(memory_format=torch.channels_last)
-        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.loss = nn.CrossEntropyLoss(
+            label_smoothing=label_smoothing, ignore_index=_PADDED, reduction="none"
+        )
         self.metrics = nn.ModuleDict(
-            {stage: _metrics(len(self.people)) for stage in ("val", "test")}
+            {f"of_{stage}": _metrics(len(self.people), stage) for stage in ("train", "val", "test")}
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (logits) `(B, P)` of windows `(B, 3, W, W)` in [0, 1]."""
         return self.network(images)
+
+    def on_train_epoch_start(self) -> None:
+        # A checkpoint of an epoch's end still holds that epoch's.
+        cast(MetricCollection, self.metrics["of_train"]).reset()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         return self._step(batch, "train")["loss"]
@@ -82,35 +90,42 @@ class ClassificationTask(pl.LightningModule):
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         embedding = self.network.embed(batch.images)  # (B, D)
         logits = self.network.head(embedding)  # (B, P)
-        loss = self.loss(logits, batch.labels)
-        accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
-        self._log({"loss": loss, "accuracy": accuracy}, stage, len(batch.labels), prog_bar=True)
-        if stage != "train":
-            metrics = cast(MetricCollection, self.metrics[stage])
-            metrics.update(logits, batch.labels)
-            self._log(dict(metrics.items()), stage, len(batch.labels))
-        return {"loss": loss, "logits": logits, "embedding": embedding}
-
-    def _log(
-        self, values: dict[str, Any], stage: str, batch_size: int, prog_bar: bool = False
-    ) -> None:
-        self.log_dict(
-            {f"{stage}/{name}": value for name, value in values.items()},
-            on_step=False,
-            on_epoch=True,
-            prog_bar=prog_bar,
-            logger=False,  # callbacks draw training and validation into one chart
-            batch_size=batch_size,
-            sync_dist=stage != "train",
-        )
+        losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
+        metrics = cast(MetricCollection, self.metrics[f"of_{stage}"])
+        for name, metric in metrics.items(keep_base=True):
+            if name == "loss":
+                metric.update(losses.detach(), (batch.labels >= 0).float())
+            else:
+                metric.update(logits.detach(), batch.labels)
+            self.log(
+                f"{stage}/{name}",
+                metric,
+                on_step=False,
+                on_epoch=True,
+                prog_bar=name in ("loss", "accuracy"),
+                logger=False,  # callbacks draw training and validation into one chart
+                batch_size=len(batch.labels),
+            )
+        return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
 
 
-def _metrics(num_people: int) -> MetricCollection:
-    return MetricCollection(
-        {
-            "top5_accuracy": MulticlassAccuracy(
-                num_people, average="micro", top_k=min(5, num_people)
-            ),
-            "macro_f1": MulticlassF1Score(num_people, average="macro"),
-        }
+def _metrics(num_people: int, stage: str) -> MetricCollection:
+    settings: dict[str, Any] = {
+        "num_classes": num_people,
+        "ignore_index": _PADDED,
+        "validate_args": False,  # it would make the host wait for the device
+    }
+    metrics: dict[str, Metric | MetricCollection] = {
+        "loss": MeanMetric(),
+        "accuracy": MulticlassAccuracy(average="micro", **settings),
+    }
+    if stage == "train":
+        # Saved with a checkpoint, so that an epoch that is interrupted counts as a whole.
+        collection = MetricCollection(metrics)
+        collection.persistent(True)
+        return collection
+    metrics["top5_accuracy"] = MulticlassAccuracy(
+        average="micro", top_k=min(5, num_people), **settings
     )
+    metrics["macro_f1"] = MulticlassF1Score(average="macro", **settings)
+    return MetricCollection(metrics, compute_groups=False)

@@ -1,0 +1,83 @@
+"""Which photos go into which step: decided by the seed, the epoch and the step alone.
+
+    sampler = EpochBatches(len(rows), batch_size=32, shuffle=True, seed=0)
+    loader = DataLoader(dataset, sampler=sampler, batch_size=None)    # dataset[[3, 1, 2]]
+
+So a run can go on in the middle of an epoch, and several devices can share one, without any state
+to be saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+PADDING = -1
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Batches of positions for one device out of several.
+
+    Shuffled, each epoch has its own order and leaves out at its end what does not fill a batch on
+    every device. In order, each position comes once, on one device; where another device has one
+    more, `PADDING` makes up for it, so that all take the same number of steps.
+
+    Args:
+        num_rows: positions 0 to `num_rows - 1` are handed out.
+        batch_size: positions in a batch on each device.
+        shuffle: for training.
+        seed: another seed, other orders.
+        rank: number of this device.
+        num_devices: how many there are.
+
+    Attributes:
+        epoch: whose order comes next.
+        start: number of batches of that epoch that were done before; for the next pass only.
+    """
+
+    def __init__(
+        self,
+        num_rows: int,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        num_devices: int = 1,
+    ) -> None:
+        if num_rows < num_devices:
+            raise ValueError(f"{num_rows} photos are too few for {num_devices} devices.")
+        self.num_rows = num_rows
+        self.batch_size = min(batch_size, num_rows // num_devices) if shuffle else batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.num_devices = num_devices
+        self.epoch = 0
+        self.start = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        together = self.batch_size * self.num_devices
+        return self.num_rows // together if self.shuffle else -(-self.num_rows // together)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        positions = np.arange(self.num_rows)
+        if self.shuffle:
+            positions = np.random.default_rng([self.seed, self.epoch]).permutation(positions)
+        else:
+            missing = -self.num_rows % self.num_devices
+            positions = np.append(positions, np.full(missing, PADDING))
+        own = positions[self.rank :: self.num_devices]
+        start, self.start = self.start, 0
+        for batch in range(start, len(self)):
+            yield own[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """The seed of all that is drawn by chance in one training step on one device."""
+    return int(np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1)[0])

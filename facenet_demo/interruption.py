@@ -1,0 +1,145 @@
+"""A run that can be stopped at any moment: checkpoints appear whole, signals await a step's end.
+
+    Trainer(plugins=[WholeCheckpoints()], callbacks=[..., StopOnSignal(folder / "last.ckpt")])
+
+After a kill -9 the last checkpoint of an epoch is there; after Ctrl-C or SIGTERM that of the last
+step.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from pickle import UnpicklingError
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+
+from facenet_demo.progress import console
+from facenet_demo.records import UserError
+from facenet_demo.storage import new_file
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it, so that the last good one stays.
+
+    Lightning itself writes to the system's temporary folder and moves the file, which is a copy
+    where that lies on another file system.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Save it whole or not at all.
+
+        Raises:
+            UserError: if it cannot be written; what was there before is kept.
+        """
+        try:
+            with new_file(Path(path)) as temporary:
+                torch.save(checkpoint, temporary)
+        except (OSError, RuntimeError) as error:  # torch's writer has an error of its own
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            kept = (
+                "The one before it is whole" if Path(path).exists() else "There is none before it"
+            )
+            raise UserError(
+                f"The checkpoint {path} could not be written: {reason}. {kept}. Is the disk full, "
+                "or the folder read-only?"
+            ) from error
+
+
+def epochs_done(path: Path) -> int:
+    """How many epochs were finished when a checkpoint was saved.
+
+    Raises:
+        UserError: if the file is none of the Trainer's.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+        raise UserError(f"{path} cannot be gone on from: {error}") from error
+
+
+class Interrupted(BaseException):
+    """A signal ended the training; everything up to the last step is saved.
+
+    Attributes:
+        exit_code: what a process ends with after that signal, by habit.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+
+
+class StopOnSignal(Checkpoint):
+    """Ends training after the step in which Ctrl-C or SIGTERM came, its state saved.
+
+    A second signal does not wait. Since it is a `Checkpoint`, Lightning calls it after all other
+    callbacks, and what it saves is what they left.
+
+    Args:
+        path: where the state goes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._received = None
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        # After the last step come validation and the end of the epoch: better to stop there.
+        last_step = batch_idx + 1 >= trainer.num_training_batches
+        if not last_step:
+            self._stop(trainer, trainer.save_checkpoint)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop(trainer, lambda path: None)  # the epoch's own checkpoint is just written
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            raise Interrupted(number)
+        self._received = number
+        console.print("\n[bold]Stopping[/] after this step; once more to stop at once.")
+
+    def _stop(self, trainer: pl.Trainer, save: Callable[[Path], None]) -> None:
+        received = self._received is not None
+        # All devices stop after the same step.
+        if trainer.world_size > 1:
+            received = trainer.strategy.reduce_boolean_decision(received, all=False)
+        if received:
+            save(self.path)
+            raise Interrupted(self._received or signal.SIGTERM)

@@ -1,0 +1,269 @@
+"""A run that was stopped and goes on ends like one that never stopped."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from facenet_demo.callbacks import History
+from facenet_demo.checkpoints import load_checkpoint
+from facenet_demo.cli import CONFIGS, main, train
+from facenet_demo.interruption import WholeCheckpoints, epochs_done
+from facenet_demo.records import UserError
+
+EPOCHS, STEPS = 4, 3
+
+
+def arguments(people: Path, runs: Path, *more: str) -> list[str]:
+    """12 photos teach, 4 in a step."""
+    return [
+        f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people}",
+        f"--run.folder={runs}", f"--trainer.max_epochs={EPOCHS}", "--data.batch_size=4",
+        "--run.draw_every=2", "--model.network.channels=[4,8]",
+        "--trainer.enable_progress_bar=false", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing stopped; read only."""
+    return train(arguments(people_folder, tmp_path_factory.mktemp("whole"))).folder
+
+
+def checkpoint(run: Path, name: str) -> dict[str, Any]:
+    return torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)
+
+
+def history(content: dict[str, Any]) -> dict[str, Any]:
+    (state,) = (v for k, v in content["callbacks"].items() if k.startswith("History"))
+    return state
+
+
+def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
+    found = {}
+    for stage in ("train", "val"):
+        events = EventAccumulator(str(run / stage)).Reload()
+        for tag in events.Tags()["scalars"]:
+            found[f"{stage}/{tag}"] = [(e.step, e.value) for e in events.Scalars(tag)]
+    return found
+
+
+def assert_same_end(run: Path, whole: Path) -> None:
+    for name in ("best", "last"):
+        found, expected = checkpoint(run, name), checkpoint(whole, name)
+        assert (found["epoch"], found["global_step"]) == (
+            expected["epoch"],
+            expected["global_step"],
+        )
+        for part in ("state_dict", "optimizer_states", "lr_schedulers"):
+            torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
+        assert history(found)["epochs"] == history(expected)["epochs"]
+        assert history(found)["num_photos"] == history(expected)["num_photos"]
+    assert scalars(run) == scalars(whole)
+    events = EventAccumulator(str(run), size_guidance={"images": 0}).Reload()
+    assert [image.step for image in events.Images("kernels")] == [0, 2, 4]
+
+
+def stop_at(
+    monkeypatch: pytest.MonkeyPatch, epoch: int, step: int, act: Callable[[], None]
+) -> None:
+    count = History.on_train_batch_end
+
+    def counted(self: History, trainer: Any, module: Any, *args: Any) -> None:
+        count(self, trainer, module, *args)
+        if (trainer.current_epoch, args[-1]) == (epoch, step):
+            act()
+
+    monkeypatch.setattr(History, "on_train_batch_end", counted)
+
+
+# Python 3.12 warns of every fork in a process with threads; what is forked here only reads.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(
+    ("number", "epoch", "step"),
+    [(signal.SIGINT, 0, 0), (signal.SIGTERM, 2, 1), (signal.SIGINT, 1, STEPS - 1)],
+    ids=["first step", "mid-epoch", "epoch's end"],
+)
+def test_a_signal_ends_the_run_and_resuming_ends_it_as_if_nothing_had_happened(
+    whole: Path,
+    people_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    number: int,
+    epoch: int,
+    step: int,
+    num_workers: int,
+) -> None:
+    workers = f"--data.num_workers={num_workers}"
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        stop_at(patch, epoch, step, lambda: os.kill(os.getpid(), number))
+        assert main(arguments(people_folder, tmp_path, workers)) == 128 + number
+    assert signal.getsignal(number) == before
+    (run,) = tmp_path.iterdir()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "To go on: python scripts/train.py --resume" in said
+    done = checkpoint(run, "last")["global_step"]
+    assert done == epoch * STEPS + step + 1
+    assert main(["--resume", str(run)]) == 0
+    assert_same_end(run, whole)
+    assert [p.name for p in tmp_path.iterdir()] == [run.name], "the same run folder"
+
+
+def test_metrics_of_an_interrupted_epoch_count_all_its_steps(
+    whole: Path, people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (0, 1):
+        with monkeypatch.context() as patch:
+            stop_at(patch, 1, step, lambda: os.kill(os.getpid(), signal.SIGINT))
+            args = arguments(people_folder, tmp_path)
+            assert main(["--resume", str(next(tmp_path.iterdir()))] if step else args) == 130
+    (run,) = tmp_path.iterdir()
+    main(["--resume", str(run)])
+    assert_same_end(run, whole)
+
+
+def test_a_second_signal_does_not_wait(
+    people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = []
+
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after")
+
+    stop_at(monkeypatch, 1, 1, twice)
+    assert main(arguments(people_folder, tmp_path)) == 130
+    assert not reached
+    (run,) = tmp_path.iterdir()
+    assert epochs_done(run / "checkpoints/last.ckpt") == 1
+
+
+def test_more_epochs_after_the_last_one(whole: Path, people_folder: Path, tmp_path: Path) -> None:
+    """A constant rate does not know how many epochs there will be."""
+    constant = "--model.schedule.name=constant"
+    train(arguments(people_folder, tmp_path / "a", constant, "--trainer.max_epochs=2"))
+    (run,) = (tmp_path / "a").iterdir()
+    train(["--resume", str(run), "--trainer.max_epochs=4"])
+    expected = train(arguments(people_folder, tmp_path / "b", constant)).folder
+    assert_same_end(run, expected)
+    assert "max_epochs: 4" in (run / "config.yaml").read_text()
+
+
+def test_a_finished_run_is_tested_again(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1"))
+    again = train(["--resume", str(run.folder)])
+    assert {k: v for k, v in again.metrics.items() if k != "photos_per_second"} == {
+        k: v for k, v in run.metrics.items() if k != "photos_per_second"
+    }
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty"])
+def test_what_is_no_run_cannot_go_on(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["--resume", str(tmp_path / folder)]) == 2
+    assert "it has no config.yaml" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_checkpoint_is_named(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1")).folder
+    last = run / "checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    assert main(["--resume", str(run)]) == 2
+    assert "last.ckpt" in capsys.readouterr().err
+
+
+# Checkpoints that cannot be written
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """What a full disk does, to files that grow past `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_where_a_checkpoint_does_not_fit_the_one_before_stays(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    saver, first = WholeCheckpoints(), {"a": torch.arange(5)}
+    saver.save_checkpoint(first, path)
+    with files_at_most(10_000), pytest.raises(UserError, match=r"could not be written.*is whole"):
+        saver.save_checkpoint({"a": torch.rand(100_000)}, path)
+    assert torch.equal(torch.load(path, weights_only=True)["a"], first["a"])
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_run_whose_checkpoints_cannot_be_written_says_so(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with files_at_most(20_000):
+        assert main(arguments(people_folder, tmp_path, "--model.network.channels=[32,64]",
+                              "--run.draw_every=0")) == 2  # fmt: skip
+    said = " ".join(capsys.readouterr().err.split())
+    assert "could not be written" in said
+    assert "There is none before" in said
+
+
+# Killed
+
+
+KILLED_WHILE_SAVING = """
+import os, signal, sys, torch
+from facenet_demo import cli
+
+save, count = torch.save, 0
+
+def killed(content, path):
+    global count
+    count += 1
+    save(content, path)
+    if count == int(sys.argv[1]):
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = killed
+cli.main(sys.argv[2:])
+"""
+
+
+def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(
+    whole: Path, people_folder: Path, tmp_path: Path
+) -> None:
+    """Also where the system's temporary folder lies elsewhere: a move would then be a copy."""
+    args = arguments(people_folder, tmp_path)
+    for nth in ("4", "2"):
+        command = [sys.executable, "-c", KILLED_WHILE_SAVING, nth, *args]
+        env = {**os.environ, "TMPDIR": "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"}
+        killed = subprocess.run(command, env=env, capture_output=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        (run,) = tmp_path.iterdir()
+        for path in (run / "checkpoints").glob("[!.]*.ckpt"):
+            load_checkpoint(path)
+        args = ["--resume", str(run)]
+    assert main(args) == 0
+    assert_same_end(run, whole)
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
