@@ -75,10 +75,11 @@ class History(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
-        if trainer.is_global_zero and trainer.log_dir is not None:
+        if _writer(trainer) is not None:
             self._writers = {
                 stage: SummaryWriter(
-                    Path(trainer.log_dir) / stage, purge_step=purge_step(self._resumed_after)
+                    Path(_logger(trainer).log_dir) / stage,
+                    purge_step=purge_step(self._resumed_after),
                 )
                 for stage in ("train", "val")
             }

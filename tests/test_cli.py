@@ -297,3 +297,35 @@ def test_help_teaches() -> None:
     assert lines[0] == "usage: train.py [--config FILE] [--SETTING VALUE ...]"
     assert max(map(len, lines[:16])) > 79, "the examples keep their lines"
     assert text.index("--run.folder") < text.index("--trainer.accelerator")
+
+
+def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> None:
+    """Each photo counts once: 3 validate and test, which two devices cannot share evenly."""
+    args = quick(people_folder, tmp_path / "runs", "--data.batch_size=4", "--trainer.devices=2",
+                 "--trainer.strategy=ddp", "--trainer.accelerator=cpu")  # fmt: skip
+    env = {**os.environ, "FACENET_DEMO_CACHE": str(tmp_path / "cache")}
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/train.py"), *args],
+        capture_output=True, text=True, env=env, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("Finding faces") == 1
+    (run,) = (tmp_path / "runs").iterdir()
+    metrics = json.loads((run / "metrics.json").read_text())
+    trained = load_checkpoint(run / "checkpoints/best.ckpt")
+    from facenet_demo.datamodule import FaceDataModule
+    from facenet_demo.datasets import Folder
+    from facenet_demo.splits import SplitSettings
+
+    data = FaceDataModule(Folder(people_folder), split=SplitSettings(val=0.15, test=0.2))
+    for stage in ("val", "test"):
+        rows = data.split.rows[stage]
+        labels = torch.from_numpy(data.split.labels[rows])
+        with torch.no_grad():
+            scores = trained.network(data.windows(rows))
+        loss = torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.1)
+        assert metrics[f"{stage}/loss"] == pytest.approx(float(loss), abs=1e-5)
+        right = (scores.argmax(1) == labels).float().mean()
+        assert metrics[f"{stage}/accuracy"] == pytest.approx(float(right))
+    projector = next(run.glob("**/metadata.tsv")).read_text().splitlines()
+    assert sorted(projector) == ["p0", "p1", "p2"]
