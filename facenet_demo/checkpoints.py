@@ -17,8 +17,10 @@ from typing import Any
 import torch
 
 from facenet_demo import networks
+from facenet_demo.calibration import Calibration
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.records import UserError
+from facenet_demo.storage import new_file
 
 KEY = "facenet_demo"
 _FORMAT = 1
@@ -34,12 +36,14 @@ class TrainedNetwork:
         settings: what it was built from.
         people: names, in the order of its outputs.
         window: side of the square it is shown, pixels.
+        calibration: how far its scores can be trusted, None if there were no validation photos.
     """
 
     network: FaceNetwork
     settings: NetworkSettings
     people: list[str]
     window: int
+    calibration: Calibration | None = None
 
 
 def describe(settings: NetworkSettings, people: Sequence[str], window: int) -> dict[str, Any]:
@@ -88,9 +92,24 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             if name.startswith(_PREFIX)
         }
         network.load_state_dict(weights)
-        return TrainedNetwork(network.eval(), settings, described["people"], described["window"])
+        found = described.get("calibration")
+        return TrainedNetwork(
+            network.eval(),
+            settings,
+            described["people"],
+            described["window"],
+            None if found is None else Calibration(**found),
+        )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit together: {error}") from error
+
+
+def add_calibration(path: Path, calibration: Calibration) -> None:
+    """Write what was learned on validation photos into a checkpoint of this project."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    content[KEY]["calibration"] = asdict(calibration)
+    with new_file(path) as temporary:
+        torch.save(content, temporary)
 
 
 def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:

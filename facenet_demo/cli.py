@@ -37,7 +37,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.markup import escape
 
 from facenet_demo import summary
+from facenet_demo.checkpoints import add_calibration
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.evaluation import Judged, judge
 from facenet_demo.interruption import Interrupted, StopOnSignal, WholeCheckpoints, epochs_done
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
@@ -73,6 +75,7 @@ class RunSettings:
         folder: Where run folders go.
         name: First part of the run folder's name.
         patience: Training stops after so many epochs without a better validation loss; 0: never.
+        false_accept_rate: Share of strangers that may get a name; sets the threshold of "unknown".
         draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
             switches all TensorBoard pictures off.
     """
@@ -80,7 +83,14 @@ class RunSettings:
     folder: Path = Path("runs")
     name: str = "run"
     patience: int = 30
+    false_accept_rate: float = 0.01
     draw_every: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.false_accept_rate < 1:
+            raise ValueError(
+                f"false_accept_rate must be at least 0 and below 1, not {self.false_accept_rate}."
+            )
 
 
 class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -116,7 +126,7 @@ class FaceCLI(LightningCLI):
         # Here rather than above: they bring TensorBoard, which --help does not need.
         from facenet_demo.callbacks import FeatureBoard, History, ResultBoard, purge_step
 
-        run = RunSettings(**vars(self.config_init["run"]))
+        run = self.run_settings = RunSettings(**vars(self.config_init["run"]))
         folder = self.resumed or new_run_folder(run.folder, run.name)
         self.last = folder / "checkpoints" / "last.ckpt"
         resumed_after = epochs_done(self.last) if self.last.exists() else None
@@ -276,6 +286,13 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
         if len(data.split.rows[name]):
             evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
             metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    if trainer.is_global_zero:
+        judged = judge(task.network, data, cli.run_settings.false_accept_rate)
+        if judged is not None:
+            metrics |= judged.metrics
+            if writes and best is not None:
+                add_calibration(Path(best), judged.calibration)
+                _save_certainty(folder, judged)
     metrics |= fitted
     if writes:
         write_json(folder / "metrics.json", metrics)
@@ -333,6 +350,19 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
     best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
     with new_file(path) as temporary:
         plots.curves(epochs, best).savefig(temporary)
+
+
+def _save_certainty(folder: Path, judged: Judged) -> None:
+    from facenet_demo import plots
+
+    figures = {"reliability.png": plots.reliability(judged.certainty, judged.right)}
+    if judged.calibration.threshold is not None and len(judged.outsider_certainty):
+        figures["strangers.png"] = plots.known_and_strangers(
+            judged.certainty, judged.outsider_certainty, judged.calibration.threshold
+        )
+    for name, figure in figures.items():
+        with new_file(folder / name) as temporary:
+            figure.savefig(temporary)
 
 
 def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:

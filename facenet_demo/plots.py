@@ -104,6 +104,62 @@ def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Fi
     return figure
 
 
+def reliability(certainty: np.ndarray, right: np.ndarray, num_bins: int = 15) -> Figure:
+    """How often the network is right, by how sure it was; on the diagonal it is as right as sure.
+
+    Args:
+        certainty: `(N,)` largest probability of each photo, in [0, 1].
+        right: `(N,)` bool.
+        num_bins: of equal width.
+    """
+    figure = _figure(4.6, 4.4)
+    axes = figure.subplots()
+    edges = np.linspace(0, 1, num_bins + 1)
+    bins = np.clip(np.digitize(certainty, edges) - 1, 0, num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    filled = counts > 0
+    middle = (edges[:-1] + edges[1:])[filled] / 2
+    share = np.bincount(bins, right, num_bins)[filled] / counts[filled]
+    axes.bar(middle, share, 1 / num_bins, color=_COLOURS["train"], alpha=0.75, edgecolor="white")
+    for x, y, count in zip(middle, share, counts[filled], strict=True):
+        axes.annotate(str(count), (x, y), (0, 2), textcoords="offset points", ha="center",
+                      fontsize=6, color="0.35")  # fmt: skip
+    axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="as right as sure")
+    axes.set(xlim=(0, 1), ylim=(0, 1.06), title="Test photos by certainty (numbers: photos)",
+             xlabel="how sure: calibrated probability", ylabel="how often right")  # fmt: skip
+    axes.title.set_fontsize(10)
+    axes.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def known_and_strangers(
+    certainty: np.ndarray, outsider_certainty: np.ndarray, threshold: float
+) -> Figure:
+    """How sure the network was of people it knows and of strangers.
+
+    Args:
+        certainty: `(N,)` largest probability of photos of known people, in [0, 1].
+        outsider_certainty: `(M,)` the same for strangers.
+        threshold: what is not above it is called unknown.
+    """
+    figure = _figure(6.2, 3.6)
+    axes = figure.subplots()
+    edges = np.linspace(0, 1, 41).tolist()
+    for values, stage, label in (
+        (certainty, "train", "people it knows"),
+        (outsider_certainty, "val", "strangers"),
+    ):
+        weights = np.full(len(values), 1 / max(len(values), 1))
+        axes.hist(values, edges, weights=weights, color=_COLOURS[stage], alpha=0.65,
+                  label=f"{label}: {len(values)} photos")  # fmt: skip
+    axes.axvline(threshold, color="0.3", linestyle="--", label=f"threshold {threshold:.2f}")
+    axes.set(xlim=(0, 1), xlabel="how sure: calibrated probability of the first name",
+             ylabel="share of photos", title="Known people and strangers, test photos")  # fmt: skip
+    axes.title.set_fontsize(10)
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) -> Figure:
     """Who was taken for whom.
 

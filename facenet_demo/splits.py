@@ -10,6 +10,7 @@ A copy of a photo is used once; near duplicates in two stages are reported.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,21 +32,22 @@ class SplitSettings:
             none: training then runs all its epochs and keeps the last one.
         test: Photos of each person that judge the result at the end: a share below 1 or a number.
         min_photos: People with fewer photos are not named, nor are those with too few to split.
+        outsiders: People set aside as strangers, beside those with too few photos: a share below 1
+            or a number. Half of all strangers set the threshold of "unknown", half judge it.
         seed: Another seed, another split.
     """
 
     val: float = 0.15
     test: float = 0.25
     min_photos: int = 0
+    outsiders: float = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("val", "test"):
+        for name in ("val", "test", "outsiders"):
             value = getattr(self, name)
             if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):
-                raise ValueError(
-                    f"{name} must be a share from 0 to 1 or a whole number of photos, not {value}."
-                )
+                raise ValueError(f"{name} must be a share below 1 or a whole number, not {value}.")
         if self.val < 1 and self.test < 1 and self.val + self.test >= 1:
             raise ValueError(
                 f"val {self.val} and test {self.test} leave no photos to learn from; together they "
@@ -54,12 +56,12 @@ class SplitSettings:
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more, not {self.seed}.")
 
-    def count(self, stage: str, num_photos: int) -> int:
-        """How many of a person's photos go to `stage`, val or test."""
-        value = getattr(self, stage)
+    def count(self, part: str, num: int) -> int:
+        """How many of `num` go to `part`: of a person's photos val or test, of people outsiders."""
+        value = getattr(self, part)
         if value >= 1 or value == 0:
             return int(value)
-        return max(1, round(value * num_photos))
+        return max(1, round(value * num))
 
     @property
     def least_photos(self) -> int:
@@ -78,6 +80,8 @@ class Split:
         people: names, sorted; their order is that of the network's outputs.
         labels: `(N,)` int64, for every row of the crops the position in `people`, -1 if not used.
         rows: for each stage its rows, sorted int64.
+        outsider_rows: for val and test the rows of people who are not named, sorted int64; nobody
+            is in both.
         left_out: copies, each with the photo it repeats.
         too_few: people with too few photos to be named, with their number of photos.
         near: `(P, 2)` rows of nearly the same picture in two different stages.
@@ -86,6 +90,7 @@ class Split:
     people: list[str]
     labels: np.ndarray
     rows: dict[str, np.ndarray]
+    outsider_rows: dict[str, np.ndarray]
     left_out: list[LeftOut] = field(default_factory=list)
     too_few: dict[str, int] = field(default_factory=dict)
     near: np.ndarray = field(default_factory=lambda: np.empty((0, 2), int))
@@ -97,6 +102,10 @@ class Split:
             **{s: [crops.files[row] for row in self.rows[s]] for s in STAGES},
             "left_out": [entry._asdict() for entry in crops.left_out + self.left_out],
             "too_few_photos": self.too_few,
+            "outsiders": {
+                stage: [crops.files[row] for row in rows]
+                for stage, rows in self.outsider_rows.items()
+            },
             "near_duplicates": [[crops.files[row] for row in pair] for pair in self.near],
         }
 
@@ -112,24 +121,24 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
     for row, person in enumerate(crops.people):
         if row not in copies:
             photos[person].append(row)
-    people: list[str] = []
+    people, too_few = _nameable(photos, settings)
+    outsiders = _drawn(people, settings.count("outsiders", len(people)), settings.seed)
+    people = [person for person in people if person not in outsiders]
+    if len(people) < 2:
+        raise UserError(_too_few_people(crops, settings, photos))
     rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
     labels = np.full(len(crops), -1, np.int64)
     # One generator a person, so that a new person does not change how the others are split.
-    for person in sorted(photos):
+    for label, person in enumerate(people):
         own = photos[person]
         num_test, num_val = (settings.count(stage, len(own)) for stage in ("test", "val"))
-        if len(own) < max(settings.min_photos, num_test + num_val + 1):
-            continue
-        labels[own] = len(people)
-        people.append(person)
+        labels[own] = label
         seed = np.random.SeedSequence([settings.seed, *person.encode()])
         order = np.random.default_rng(seed).permutation(own)
         rows["test"] += order[:num_test].tolist()
         rows["val"] += order[num_test : num_test + num_val].tolist()
         rows["train"] += order[num_test + num_val :].tolist()
-    if len(people) < 2:
-        raise UserError(_too_few_people(crops, settings, photos))
+    strangers = _drawn([*outsiders, *too_few], None, settings.seed)
     stage_of = np.full(len(crops), -1)
     for number, stage in enumerate(STAGES):
         stage_of[rows[stage]] = number
@@ -140,13 +149,37 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
         people=people,
         labels=labels,
         rows={stage: np.sort(np.array(rows[stage], np.int64)) for stage in STAGES},
+        outsider_rows={
+            stage: np.sort(np.array([r for p in group for r in photos[p]], np.int64))
+            for stage, group in (("val", strangers[::2]), ("test", strangers[1::2]))
+        },
         left_out=[
             LeftOut(crops.files[row], f"the same file as {crops.files[first]}")
             for row, first in copies.items()
         ],
-        too_few={p: len(own) for p, own in photos.items() if p not in set(people)},
+        too_few={person: len(photos[person]) for person in too_few},
         near=near[across],
     )
+
+
+def _nameable(
+    photos: Mapping[str, list[int]], settings: SplitSettings
+) -> tuple[list[str], list[str]]:
+    """The people with enough photos for the split, and the others, each sorted."""
+    enough: list[str] = []
+    too_few: list[str] = []
+    for person in sorted(photos):
+        num_photos = len(photos[person])
+        held_out = settings.count("test", num_photos) + settings.count("val", num_photos)
+        some = num_photos >= max(settings.min_photos, held_out + 1)
+        (enough if some else too_few).append(person)
+    return enough, too_few
+
+
+def _drawn(people: Sequence[str], count: int | None, seed: int) -> list[str]:
+    """So many of the people, all by default, in random order."""
+    rng = np.random.default_rng([seed, len(people)])
+    return [people[i] for i in rng.permutation(len(people))[:count]]
 
 
 def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]) -> str:
@@ -157,12 +190,13 @@ def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, lis
             f"No faces found ({read} files read: {'; '.join(reasons[:5])}). Is it one folder of "
             "photos per person? See --help."
         )
+    beside = f" beside {settings.outsiders:g} outsiders" if settings.outsiders else ""
     most = ", ".join(
         f"{person} {len(own)}"
         for person, own in sorted(photos.items(), key=lambda item: -len(item[1]))[:5]
     )
     return (
-        f"At least two people with {settings.least_photos} photos each are needed to learn to tell "
-        f"them apart; found: {most}. Add photos, or ask for fewer with --data.split.val, "
+        f"At least two people{beside} with {settings.least_photos} photos each are needed to learn "
+        f"to tell them apart; found: {most}. Add photos, or ask for fewer with --data.split.val, "
         "--data.split.test or --data.split.min_photos."
     )

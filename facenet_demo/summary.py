@@ -40,6 +40,12 @@ def introduction(
     if split.too_few:
         some = _some([f"{person} {count}" for person, count in split.too_few.items()])
         lines.append(("Not named", f"{len(split.too_few)} people with too few photos ({some})"))
+    if any(len(rows) for rows in split.outsider_rows.values()):
+        counts = [
+            f"{len(split.outsider_rows[stage])} to {use}"
+            for stage, use in (("val", "set the threshold"), ("test", "test it"))
+        ]
+        lines.append(("Strangers", f"photos of people not named: {', '.join(counts)}"))
     if not crops.detected.all():
         count = int((~crops.detected).sum())
         lines.append(("No face", f"found in {count} photos: their centre was taken"))
@@ -79,12 +85,32 @@ def result(metrics: Mapping[str, float | int | str], folder: Path) -> Renderable
         values = [metrics.get(f"{stage}/{key}") for stage in names]
         scores.add_row(label, *("-" if v is None else f"{100 * float(v):.1f} %" for v in values))
     lines = [
+        *_certainty(metrics),
         ("Epochs", f"{metrics['epochs']}: {metrics['stopped']}"),
         ("Time", f"{metrics['seconds']:.0f} s, {metrics['photos_per_second']:.0f} photos/s"),
         ("Run", str(folder)),
         ("Next", f"tensorboard --logdir {folder.parent}"),
     ]
     return Group("", scores, "", _list(lines))
+
+
+def _certainty(metrics: Mapping[str, float | int | str]) -> list[tuple[str, str]]:
+    """How far the network's word can be trusted, if that was measured."""
+
+    def percent(name: str) -> str:
+        return f"{100 * float(metrics[f'test/{name}']):.1f} %"
+
+    lines = []
+    if "test/ece" in metrics:
+        lines.append(("Calibration", f"error {percent('ece')}, before: "
+                      f"{percent('ece_uncalibrated')}"))  # fmt: skip
+    if "test/outsider_auroc" in metrics:
+        lines += [
+            ("Strangers", f"AUROC {float(metrics['test/outsider_auroc']):.3f}; of known faces "
+             f"{percent('named_at_threshold')} rightly named where"),
+            ("", f"{percent('outsiders_accepted')} of strangers get a name"),
+        ]  # fmt: skip
+    return lines
 
 
 def _list(lines: Collection[tuple[str, str]]) -> Table:

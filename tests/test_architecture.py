@@ -12,10 +12,10 @@ import facenet_demo
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     {"__init__", "records", "storage", "progress"},
-    {"transforms", "batches", "faces", "networks", "features"},
+    {"transforms", "batches", "faces", "networks", "features", "calibration"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption"},
-    {"callbacks", "runs", "summary"},
+    {"callbacks", "runs", "summary", "evaluation"},
     {"cli"},
     {"benchmarks"},
 ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from facenet_demo import plots
@@ -92,3 +93,22 @@ def test_to_array_is_what_saving_gives(tmp_path: Path) -> None:
     figure.savefig(tmp_path / "a.png")
     saved = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
     assert np.array_equal(plots.to_array(figure), saved)
+
+
+def test_reliability_shows_the_share_that_was_right_in_each_bin() -> None:
+    certainty = np.array([0.05, 0.95, 0.95, 0.97, 1.0])
+    figure = plots.reliability(certainty, np.array([False, True, True, True, False]), num_bins=10)
+    bars = {round(b.get_x() + b.get_width() / 2, 2): b.get_height() for b in figure.axes[0].patches}
+    assert bars == {0.05: 0.0, 0.95: 0.75}
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "4"]
+
+
+def test_known_people_and_strangers_have_shares_of_their_own() -> None:
+    figure = plots.known_and_strangers(np.array([0.9, 0.9, 0.1]), np.array([0.1]), threshold=0.5)
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert sum(heights) == pytest.approx(2), "each group adds up to one"
+    assert max(heights) == 1
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert sorted(labels) == [
+        "people it knows: 3 photos", "strangers: 1 photos", "threshold 0.50",
+    ]  # fmt: skip

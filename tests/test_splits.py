@@ -184,6 +184,7 @@ def test_the_record_is_plain_and_names_every_photo() -> None:
             {"file": crops.files[ada[1]], "reason": f"the same file as {crops.files[ada[0]]}"},
         ],
         "too_few_photos": {"Once": 1},
+        "outsiders": {"val": [crops.files[row] for row in rows_of(crops, "Once")], "test": []},
         "near_duplicates": [[crops.files[row] for row in near]],
     }
 

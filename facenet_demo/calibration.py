@@ -1,0 +1,125 @@
+"""How far a network's word can be trusted: probabilities that mean what they say, and strangers.
+
+    calibration = calibrate(logits, labels, outsider_logits, false_accept_rate=0.01)
+    probability = calibration.probability(logits)      # (N, P), rows sum to 1
+    known = calibration.knows(logits)                  # (N,), False: a stranger
+    evaluate(calibration, test_logits, test_labels, test_outsider_logits)
+
+Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that divides all scores, chosen
+on validation photos; it changes how sure the network is, never whom it names. The largest
+probability is also the score that tells known people from strangers (Hendrycks and Gimpel 2017,
+arXiv 1610.02136): the threshold is set where a stated share of validation strangers would pass.
+What neither can tell: how the network does on photos unlike those it was validated on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+NUM_BINS = 15
+_TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was learned on validation photos about the network's scores.
+
+    Attributes:
+        temperature: divides the scores before the softmax; above 1 the network was too sure.
+        threshold: a face whose largest probability is not above it is a stranger's; None if there
+            were no strangers to set it on.
+        false_accept_rate: share of validation strangers that may pass the threshold, in [0, 1].
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    false_accept_rate: float = 0.01
+
+    def probability(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities `(N, P)` of scores `(N, P)`."""
+        return (logits / self.temperature).softmax(dim=1)
+
+    def certainty(self, logits: torch.Tensor) -> torch.Tensor:
+        """The largest probability of each row, `(N,)`."""
+        return self.probability(logits).amax(dim=1)
+
+    def knows(self, logits: torch.Tensor) -> torch.Tensor:
+        """Whether each face is taken for a known person, `(N,)` bool; all are without threshold."""
+        certainty = self.certainty(logits)
+        if self.threshold is None:
+            return torch.ones_like(certainty, dtype=torch.bool)
+        return certainty > self.threshold
+
+
+def calibrate(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    outsider_logits: torch.Tensor,
+    false_accept_rate: float = 0.01,
+) -> Calibration:
+    """Choose temperature and threshold.
+
+    Args:
+        logits: scores `(N, P)` of validation photos of known people, N > 0.
+        labels: who they show, `(N,)`.
+        outsider_logits: scores `(M, P)` of photos of strangers; without any there is no threshold.
+        false_accept_rate: share of the strangers that may pass, in [0, 1).
+    """
+
+    from scipy.optimize import minimize_scalar  # takes long to import, and naming does without
+
+    def loss(log_temperature: float) -> float:
+        temperature = torch.tensor(log_temperature).exp()
+        return float(torch.nn.functional.cross_entropy(logits / temperature, labels))
+
+    low, high = torch.tensor(_TEMPERATURES).log().tolist()
+    best = minimize_scalar(loss, bounds=(low, high), method="bounded")
+    calibration = Calibration(float(torch.tensor(best.x).exp()), None, false_accept_rate)
+    if not len(outsider_logits):
+        return calibration
+    certainty = calibration.certainty(outsider_logits).sort(descending=True).values
+    threshold = float(certainty[int(false_accept_rate * len(certainty))])
+    return Calibration(calibration.temperature, threshold, false_accept_rate)
+
+
+def evaluate(
+    calibration: Calibration,
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    outsider_logits: torch.Tensor,
+) -> dict[str, float]:
+    """How calibration and threshold do on photos they were not chosen on.
+
+    Args:
+        calibration: what is judged.
+        logits: scores `(N, P)` of test photos of known people, N > 0.
+        labels: who they show, `(N,)`.
+        outsider_logits: scores `(M, P)` of photos of other strangers; may be empty.
+
+    Returns:
+        Each in [0, 1]: `ece`, the expected calibration error, and `ece_uncalibrated`. With a
+        threshold also `outsider_auroc`, the chance that a known face gets a larger certainty than a
+        stranger; `outsiders_accepted`, the share of strangers that pass the threshold;
+        `named_at_threshold`, the share of known faces that pass it with the right name.
+    """
+    from torchmetrics.functional.classification import binary_auroc, multiclass_calibration_error
+
+    scores = {
+        name: float(
+            multiclass_calibration_error(probability, labels, logits.shape[1], n_bins=NUM_BINS)
+        )
+        for name, probability in (
+            ("ece", calibration.probability(logits)),
+            ("ece_uncalibrated", logits.softmax(dim=1)),
+        )
+    }
+    if len(outsider_logits) and calibration.threshold is not None:
+        certainty = torch.cat([calibration.certainty(x) for x in (logits, outsider_logits)])
+        known = torch.arange(len(certainty)) < len(logits)
+        right = (logits.argmax(dim=1) == labels) & calibration.knows(logits)
+        scores["outsider_auroc"] = float(binary_auroc(certainty, known.long()))
+        scores["outsiders_accepted"] = float(calibration.knows(outsider_logits).float().mean())
+        scores["named_at_threshold"] = float(right.float().mean())
+    return scores

@@ -1,0 +1,76 @@
+"""After training: calibrate the network that was kept, and judge it on photos it was not chosen on.
+
+judged = judge(network, data, false_accept_rate=0.01)
+judged.calibration                   # for the checkpoint
+judged.metrics                       # test/ece, test/outsider_auroc, ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from facenet_demo.calibration import Calibration, calibrate, evaluate
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.networks import FaceNetwork
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of it.
+
+    Attributes:
+        calibration: learned on the validation photos.
+        metrics: `temperature`, and what `calibration.evaluate` found on the test photos, by the
+            names of metrics.json.
+        certainty: `(N,)` largest calibrated probability of each test photo, in [0, 1].
+        right: `(N,)` bool, whether it went with the right name.
+        outsider_certainty: `(M,)` the same for strangers.
+    """
+
+    calibration: Calibration
+    metrics: dict[str, float]
+    certainty: np.ndarray
+    right: np.ndarray
+    outsider_certainty: np.ndarray
+
+
+def judge(network: FaceNetwork, data: FaceDataModule, false_accept_rate: float) -> Judged | None:
+    """Calibrate on the validation photos and judge on the test photos; None without either."""
+    split = data.split
+    if not len(split.rows["val"]) or not len(split.rows["test"]):
+        return None
+    logits, labels, outsiders = {}, {}, {}
+    for stage in ("val", "test"):
+        logits[stage] = score(network, data, split.rows[stage])
+        labels[stage] = torch.from_numpy(split.labels[split.rows[stage]])
+        outsiders[stage] = score(network, data, split.outsider_rows[stage])
+    calibration = calibrate(logits["val"], labels["val"], outsiders["val"], false_accept_rate)
+    found = evaluate(calibration, logits["test"], labels["test"], outsiders["test"])
+    return Judged(
+        calibration=calibration,
+        metrics={
+            "temperature": calibration.temperature,
+            **{f"test/{name}": value for name, value in found.items()},
+        },
+        certainty=calibration.certainty(logits["test"]).numpy(),
+        right=(logits["test"].argmax(dim=1) == labels["test"]).numpy(),
+        outsider_certainty=calibration.certainty(outsiders["test"]).numpy(),
+    )
+
+
+def score(network: FaceNetwork, data: FaceDataModule, rows: np.ndarray) -> torch.Tensor:
+    """Scores `(len(rows), P)`, on the CPU, of the centre windows of some rows of the crops."""
+    device, training = network.mean.device, network.training
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(data.windows(part).to(device)).float().cpu()
+            for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
+        ]
+    network.train(training)
+    return torch.cat(parts)
