@@ -1,11 +1,11 @@
 """FaceCNN: a plain convolutional network whose layers are meant to be looked at.
 
-    network = FaceCNN(channels=(32, 64, 128, 256), dropout=0.4).build(num_classes=40)
+    network = FaceCNN(channels=(32, 32, 64, 128), dropout=0.4).build(num_classes=40)
     scores = network(images)             # (B, 3, 64, 64) in [0, 1] -> (B, 40)
 
 `stages.0` is one 7x7 convolution, large enough for its kernels to show an edge; each later stage
-halves the resolution and has two 3x3 convolutions. No shortcuts, no branches: a unit of a layer
-sees one square of the image and nothing else.
+has two 3x3 convolutions, and from `stages.2` on each halves the resolution. No shortcuts, no
+branches: a unit of a layer sees one square of the image and nothing else.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ACTIVATIONS = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }
+_FIRST_LAYER_SCALE = 0.1
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     "group": lambda channels: nn.GroupNorm(_num_groups(channels), channels),
@@ -41,7 +42,7 @@ class FaceCNN(NetworkSettings):
 
     Args:
         channels: Number of units in each stage; its length is the number of stages. The first
-            stage is the 7x7 layer, each later one halves the resolution.
+            stage is the 7x7 layer, the second has its resolution, each later one halves it.
         convolutions: Number of 3x3 convolutions in each stage after the first.
         activation: What follows each convolution.
         normalization: What stands between a convolution and its activation.
@@ -52,13 +53,13 @@ class FaceCNN(NetworkSettings):
             where a feature was seen, more keeps its rough place.
     """
 
-    channels: tuple[int, ...] = (32, 64, 128, 256)
+    channels: tuple[int, ...] = (32, 32, 64, 128)
     convolutions: int = 2
     activation: Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"] = "relu"
     normalization: Literal["batch", "group", "none"] = "batch"
     dropout: float = 0.4
     first_stride: int = 2
-    grid: int = 1
+    grid: int = 2
 
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:
@@ -86,13 +87,14 @@ class FaceCNNNetwork(FaceNetwork):
                 _convolution(settings, before if i == 0 else channels, channels, 3)
                 for i in range(settings.convolutions)
             ]
-            stages.append(nn.Sequential(nn.MaxPool2d(2), *convolutions))
+            halve = [nn.MaxPool2d(2)] if len(stages) > 1 else []
+            stages.append(nn.Sequential(*halve, *convolutions))
         self.stages = nn.Sequential(*stages)
         self.layers = tuple(f"stages.{i}" for i in range(len(stages)))
         self.pool = nn.AdaptiveAvgPool2d(settings.grid)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
-        self._initialize(settings.activation)
+        self._initialize(settings)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         maps = self.stages(self.normalize(images))  # (B, U, h, w)
@@ -101,9 +103,9 @@ class FaceCNNNetwork(FaceNetwork):
     def head(self, embedding: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.dropout(embedding))
 
-    def _initialize(self, activation: str) -> None:
+    def _initialize(self, settings: FaceCNN) -> None:
         # He et al. 2015 (arXiv 1502.01852) for rectifiers, Glorot and Bengio 2010 for the others.
-        rectifier = activation not in ("tanh", "sigmoid")
+        rectifier = settings.activation not in ("tanh", "sigmoid")
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 if rectifier:
@@ -112,6 +114,11 @@ class FaceCNNNetwork(FaceNetwork):
                     nn.init.xavier_normal_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        if settings.normalization != "none":
+            # The normalisation undoes the scale, but the smaller the weights, the sooner training
+            # turns them: kernels then show what was learned, not the noise they started with.
+            with torch.no_grad():
+                self.get_parameter(f"{self.first_layer}.weight").mul_(_FIRST_LAYER_SCALE)
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)
 

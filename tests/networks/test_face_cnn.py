@@ -16,12 +16,12 @@ def build(**settings: object) -> FaceCNNNetwork:
     return FaceCNN(**{"channels": (4, 8), **settings}).build(5).eval()
 
 
-def test_stages_have_the_stated_units_and_halve_the_resolution() -> None:
-    network = build(channels=(4, 8, 16), first_stride=2)
+def test_stages_have_the_stated_units_and_halve_the_resolution_from_the_third_on() -> None:
+    network = build(channels=(4, 8, 16, 8), first_stride=2)
     with Trace(network, network.layers) as trace:
         scores = network(torch.rand(2, 3, 64, 64))
     shapes = [tuple(trace[layer].shape[1:]) for layer in network.layers]
-    assert shapes == [(4, 32, 32), (8, 16, 16), (16, 8, 8)]
+    assert shapes == [(4, 32, 32), (8, 32, 32), (16, 16, 16), (8, 8, 8)]
     assert scores.shape == (2, 5)
     assert network.first_kernels.shape == (4, 3, 7, 7)
 
@@ -82,13 +82,13 @@ def test_grid_averages_the_last_maps_over_its_cells() -> None:
     network = build(grid=2)
     with Trace(network, ["stages.1"]) as trace:
         embedding = network.embed(torch.rand(1, 3, 32, 32))
-    maps = trace["stages.1"]  # (1, 8, 8, 8)
-    cells = maps.reshape(1, 8, 2, 4, 2, 4).mean(dim=(3, 5))
+    maps = trace["stages.1"]  # (1, 8, 16, 16)
+    cells = maps.reshape(1, 8, 2, 8, 2, 8).mean(dim=(3, 5))
     torch.testing.assert_close(embedding, cells.flatten(1))
 
 
 def test_dropout_hides_the_stated_share_of_features_in_training_only() -> None:
-    network = build(channels=(4, 4000), dropout=0.25)
+    network = build(channels=(4, 4000), grid=1, dropout=0.25)
     seen = []
     network.classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     embedding = torch.ones(1, 4000)
