@@ -32,7 +32,12 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     RichProgressBar,
 )
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import (
+    ArgsType,
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.markup import escape
 
@@ -95,6 +100,14 @@ class RunSettings:
 
 class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the description as they are."""
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Writes config.yaml whole, and anew when a run goes on with other settings."""
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        with new_file(Path(trainer.default_root_dir) / "config.yaml") as temporary:
+            temporary.write_text(self.parser.dump(self.config, skip_none=False), "utf-8")
 
 
 class FaceCLI(LightningCLI):
@@ -249,7 +262,8 @@ def train(args: Sequence[str]) -> TrainedRun:
             "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
             "formatter_class": _Help,
         },
-        save_config_kwargs={"overwrite": True},  # of a run that goes on with other settings
+        save_config_callback=_SaveConfig,
+        save_config_kwargs={"save_to_log_dir": False},
         load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
     )
     trainer, task, data = cli.trainer, cli.model, cli.datamodule

@@ -70,16 +70,37 @@ def drawing(
     _report(cost.drawing(repeats, runs), output)
 
 
-def _report(comparison, output: Path) -> None:  # noqa: ANN001
-    console.print(str(comparison))
-    write_json(output, {"environment": environment(), **asdict(comparison)})
+def crashes(
+    num_kills: int = 200,
+    num_in_saves: int = 50,
+    seed: int = 0,
+    runs: Path = Path("runs/benchmark"),
+    output: Path = RESULTS / "crashes.json",
+) -> None:
+    """Kill training on ORL at random moments, resume it, and count what was lost.
+
+    Args:
+        num_kills: How often.
+        num_in_saves: How many of the kills come half-way through writing a checkpoint.
+        seed: Of the moments.
+        runs: Where run folders go; its folder crashes is emptied.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import crashes as benchmark
+
+    _report(benchmark.run(num_kills, num_in_saves, runs, seed), output)
+
+
+def _report(result, output: Path) -> None:  # noqa: ANN001
+    console.print(str(result))
+    write_json(output, {"environment": environment(), **asdict(result)})
 
 
 def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
     try:
-        auto_cli([accuracy, startup, drawing])
+        auto_cli([accuracy, startup, drawing, crashes])
     except UserError as error:
         console.print(f"[bold red]Error:[/] {error}")
         return 2

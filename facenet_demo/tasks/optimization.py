@@ -1,6 +1,6 @@
 """How weights move: optimizers and the course of the learning rate, as plain settings.
 
-    optimizer = SGD(lr=0.1).build(network)
+    optimizer = SGD(lr=0.05).build(network)
     scheduler = Schedule().build(optimizer, num_steps)
 
 Biases and the weights of normalisations are never decayed.
@@ -40,7 +40,7 @@ class SGD(OptimizerSettings):
             kernels started with, which training itself does not need to remove.
     """
 
-    lr: float = 0.1
+    lr: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 0.002
     first_layer_weight_decay: float = 0.008
