@@ -1,6 +1,6 @@
 """Train a face network; --help teaches."""
 
-from facenet_demo.cli import main
+from facenet_demo.training import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -17,6 +17,7 @@ FLOORS = [
     {"datamodule", "tasks", "interruption"},
     {"callbacks", "runs", "summary", "evaluation"},
     {"cli"},
+    {"training"},
     {"benchmarks"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -10,7 +10,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from facenet_demo.cli import CONFIGS, TrainedRun, train
+from facenet_demo.cli import CONFIGS
+from facenet_demo.training import TrainedRun, train
 
 EPOCHS = 4
 

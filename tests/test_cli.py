@@ -14,8 +14,9 @@ from drawing import draw_people
 from PIL import Image
 
 from facenet_demo.checkpoints import load_checkpoint
-from facenet_demo.cli import CONFIGS, main, train
+from facenet_demo.cli import CONFIGS
 from facenet_demo.faces.detect import FaceDetector
+from facenet_demo.training import main, train
 
 ROOT = CONFIGS.parent
 SMALL = ["--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false"]

@@ -18,9 +18,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facenet_demo.callbacks import History
 from facenet_demo.checkpoints import load_checkpoint
-from facenet_demo.cli import CONFIGS, main, train
+from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import WholeCheckpoints, epochs_done
 from facenet_demo.records import UserError
+from facenet_demo.training import main, train
 
 EPOCHS, STEPS = 4, 3
 
@@ -233,7 +234,7 @@ def test_a_run_whose_checkpoints_cannot_be_written_says_so(
 
 KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
-from facenet_demo import cli
+from facenet_demo import training
 
 save, count = torch.save, 0
 
@@ -246,7 +247,7 @@ def killed(content, path):
         os.kill(os.getpid(), signal.SIGKILL)
 
 torch.save = killed
-cli.main(sys.argv[2:])
+training.main(sys.argv[2:])
 """
 
 

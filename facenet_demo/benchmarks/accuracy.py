@@ -22,12 +22,13 @@ import yaml
 from rich.table import Table
 
 from facenet_demo.benchmarks.peers import PEERS
-from facenet_demo.cli import CONFIGS, TrainedRun, train
+from facenet_demo.cli import CONFIGS
 from facenet_demo.features.filters import fit_gabors
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.runs import environment
 from facenet_demo.storage import write_json
+from facenet_demo.training import TrainedRun, train
 
 NETWORK = "FaceCNN"
 

@@ -21,9 +21,10 @@ from pathlib import Path
 import torch
 
 from facenet_demo.checkpoints import load_checkpoint
-from facenet_demo.cli import CONFIGS, main
+from facenet_demo.cli import CONFIGS
 from facenet_demo.progress import console, track
 from facenet_demo.records import UserError
+from facenet_demo.training import main
 
 _SAVES = 12  # checkpoints written by a run that nothing stops, about
 

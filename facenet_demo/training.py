@@ -1,0 +1,170 @@
+"""Train, test, calibrate, and fill the run folder.
+
+    run = train(["--config", "configs/orl.yaml", "--trainer.max_epochs", "20"])
+    run.metrics["test/accuracy"]
+
+What a person reads before and after training is in `summary`.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping
+from rich.markup import escape
+
+from facenet_demo import summary
+from facenet_demo.checkpoints import add_calibration
+from facenet_demo.cli import FaceCLI, build, quieten_libraries
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.evaluation import Judged, judge
+from facenet_demo.interruption import Interrupted
+from facenet_demo.progress import console
+from facenet_demo.records import UserError
+from facenet_demo.runs import environment
+from facenet_demo.storage import new_file, write_json
+from facenet_demo.tasks.classification import ClassificationTask
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Train with the settings of a command line; returns the exit code."""
+    quieten_libraries()
+    try:
+        train(sys.argv[1:] if args is None else args)
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}")
+        return 2
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        console.print("[bold]Interrupted[/] before training began.")
+        return 130
+    return 0
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `train` leaves behind.
+
+    Attributes:
+        folder: the run folder.
+        metrics: what `metrics.json` holds.
+        task: with the weights that were kept.
+        data: with its crops and split.
+    """
+
+    folder: Path
+    metrics: dict[str, float | int | str]
+    task: ClassificationTask
+    data: FaceDataModule
+
+
+def train(args: Sequence[str]) -> TrainedRun:
+    """Train, test, and fill the run folder.
+
+    Args:
+        args: the command line, without the program's name.
+
+    Raises:
+        UserError: for settings or data that cannot be used.
+    """
+    cli = build(args)
+    trainer, task, data = cli.trainer, cli.model, cli.datamodule
+    folder = Path(trainer.default_root_dir)
+    writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
+    if writes:
+        write_json(folder / "environment.json", environment())
+        write_json(folder / "splits.json", data.split.record(data.crops))
+    if trainer.is_global_zero:
+        console.print(summary.introduction(trainer, task, data))
+    with _said_if_interrupted(folder):
+        return _fit_and_test(cli, writes)
+
+
+def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
+    trainer, task, data = cli.trainer, cli.model, cli.datamodule
+    folder = Path(trainer.default_root_dir)
+    trainer.fit(task, data, ckpt_path=cli.last if cli.last.exists() else None, weights_only=True)
+    # Before testing, which loads the best checkpoint and with it the history up to then.
+    history = cli.history
+    fitted = {
+        "epochs": trainer.current_epoch,
+        "stopped": _why_stopped(trainer, cli.early_stopping),
+        "seconds": round(history.seconds, 2),
+        "photos_per_second": round(history.photos_per_second, 1),
+        "parameters": sum(p.numel() for p in task.network.parameters()),
+    }
+    if writes:
+        _save_curves(folder / "curves.png", history.epochs)
+    # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
+    best = cli.best.best_model_path or None
+    metrics: dict[str, float | int | str] = {}
+    for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
+        if len(data.split.rows[name]):
+            evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+            metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    if trainer.is_global_zero:
+        judged = judge(task.network, data, cli.run_settings.false_accept_rate)
+        if judged is not None:
+            metrics |= judged.metrics
+            if writes and best is not None:
+                add_calibration(Path(best), judged.calibration)
+                _save_certainty(folder, judged)
+    metrics |= fitted
+    if writes:
+        write_json(folder / "metrics.json", metrics)
+    if trainer.is_global_zero:
+        console.print(summary.result(metrics, folder))
+    return TrainedRun(folder, metrics, task, data)
+
+
+@contextmanager
+def _said_if_interrupted(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt, SystemExit) as error:
+        # Outside the training steps Lightning turns Ctrl-C into SystemExit.
+        console.print(
+            "[bold]Interrupted.[/] What was done is saved. To go on: "
+            f"python scripts/train.py --resume {escape(str(folder))}"
+        )
+        if isinstance(error, Interrupted):
+            raise
+        raise Interrupted(signal.SIGINT) from None
+
+
+def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    from facenet_demo import plots
+
+    losses = [epoch.get("val/loss", float("inf")) for epoch in epochs]
+    best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
+    with new_file(path) as temporary:
+        plots.curves(epochs, best).savefig(temporary)
+
+
+def _save_certainty(folder: Path, judged: Judged) -> None:
+    from facenet_demo import plots
+
+    figures = {"reliability.png": plots.reliability(judged.certainty, judged.right)}
+    if judged.calibration.threshold is not None and len(judged.outsider_certainty):
+        figures["strangers.png"] = plots.known_and_strangers(
+            judged.certainty, judged.outsider_certainty, judged.calibration.threshold
+        )
+    for name, figure in figures.items():
+        with new_file(folder / name) as temporary:
+            figure.savefig(temporary)
+
+
+def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:
+    if early_stopping is not None and early_stopping.stopped_epoch:
+        return f"no better validation loss for {early_stopping.patience} epochs"
+    if trainer.current_epoch == trainer.max_epochs:
+        return "all epochs done"
+    return "time or steps are up"
