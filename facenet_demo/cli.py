@@ -1,6 +1,6 @@
 """The command line of training; the only place where data, task and callbacks meet.
 
-    python scripts/train.py --config configs/orl.yaml --model.network.dropout 0.5
+python scripts/train.py --config configs/orl.yaml --model.network.dropout 0.5
 """
 
 from __future__ import annotations

@@ -21,12 +21,19 @@ T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 
-def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield the items behind a bar that counts them and tells the time left."""
+def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[T]:
+    """Yield the items behind a bar that counts them and tells the time left.
+
+    Args:
+        items: what is still to do.
+        total: number of all items, those that were done before included.
+        what: what is done to them.
+        done: how many were done before.
+    """
     with Progress(
         TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(what, total=total, completed=done)
         for item in items:
             yield item
             bar.advance(task)

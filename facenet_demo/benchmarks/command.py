@@ -91,6 +91,32 @@ def crashes(
     _report(benchmark.run(num_kills, num_in_saves, runs, seed), output)
 
 
+def speed(
+    lfw_root: Path | None = None,
+    repeats: int = 5,
+    runs: Path = Path("runs/benchmark"),
+    output: Path = RESULTS / "speed.json",
+) -> None:
+    """Time the Trainer against a loop of a few lines, and the crop cache against ImageFolder.
+
+    Args:
+        lfw_root: The folder lfw_funneled; without it the loaders are not compared.
+        repeats: How often both sides are run, in turn.
+        runs: Where run folders go.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import speed as benchmark
+
+    trainer, same_weights = benchmark.trainer_against_loop(repeats, runs)
+    results = {"trainer": asdict(trainer), "same_weights": same_weights}
+    console.print(f"{trainer}\nThe weights at the end are {'' if same_weights else 'not '}equal.")
+    if lfw_root is not None:
+        loader = benchmark.loader_against_image_folder(repeats, lfw_root)
+        results["loader"] = asdict(loader)
+        console.print(str(loader))
+    write_json(output, {"environment": environment(), **results})
+
+
 def _report(result, output: Path) -> None:  # noqa: ANN001
     console.print(str(result))
     write_json(output, {"environment": environment(), **asdict(result)})
@@ -100,7 +126,7 @@ def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
     try:
-        auto_cli([accuracy, startup, drawing, crashes])
+        auto_cli([accuracy, startup, drawing, crashes, speed])
     except UserError as error:
         console.print(f"[bold red]Error:[/] {error}")
         return 2

@@ -52,7 +52,7 @@ class Comparison:
 
 def startup(repeats: int) -> Comparison:
     """`train.py --help` against the import that it cannot do without."""
-    return _compare(
+    return compare(
         "train.py --help",
         lambda: _python(str(_ROOT / "scripts/train.py"), "--help"),
         "import lightning.pytorch",
@@ -76,12 +76,13 @@ def drawing(repeats: int, runs: Path) -> Comparison:
         return lambda: train(args)
 
     train([f"--run.folder={runs}", "--trainer.max_epochs=1"])  # imports, caches
-    return _compare("with TensorBoard's pictures", run(10), "without", run(0), repeats)
+    return compare("with TensorBoard's pictures", run(10), "without", run(0), repeats)
 
 
-def _compare(
+def compare(
     name: str, side: Callable[[], object], peer: str, other: Callable[[], object], repeats: int
 ) -> Comparison:
+    """Time both sides in turn."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for work, times in ((side, seconds[0]), (other, seconds[1])):

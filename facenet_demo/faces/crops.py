@@ -6,7 +6,8 @@
     crops.left_out                       # photos without a crop, each with its reason
 
 The folder is keyed by everything that made it: the photos (path, size, time of change), the
-settings, the versions of detector and format. It appears under its name only when it is complete.
+settings, the versions of detector and format. It appears under its name only when it is complete;
+a preparation that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -29,11 +31,12 @@ from filelock import FileLock
 from facenet_demo.faces import align, detect
 from facenet_demo.progress import track
 from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import as_text, new_folder, remove_leftovers
+from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 1
 _CHUNK = 256
+_LOG = "photos.jsonl"
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,7 @@ class Crops:
 
 class _Crop(NamedTuple):
     image: np.ndarray
-    digest: str
-    detected: bool
-    landmarks: np.ndarray
-    transform: np.ndarray
-    num_faces: int
+    photo: dict[str, Any]  # what else is kept of it, as plain values
 
 
 def prepare_crops(
@@ -114,13 +113,18 @@ def prepare_crops(
         UserError: if the cache cannot be written.
     """
     folder = cache / "crops" / _key(samples, settings)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
-                remove_leftovers(folder)
-                with new_folder(folder) as temporary:
-                    _make(samples, settings, temporary, num_threads or os.cpu_count() or 1)
+                unfinished.mkdir(exist_ok=True)
+                try:
+                    _make(samples, settings, unfinished, num_threads or os.cpu_count() or 1)
+                except OSError:  # most likely there is no space left
+                    shutil.rmtree(unfinished, ignore_errors=True)
+                    raise
+                unfinished.replace(folder)
     except OSError as error:
         raise UserError(
             f"The aligned faces could not be written to {folder}: {error.strerror or error}. "
@@ -145,35 +149,63 @@ def _key(samples: Sequence[Sample], settings: CropSettings) -> str:
 def _make(
     samples: Sequence[Sample], settings: CropSettings, folder: Path, num_threads: int
 ) -> None:
-    rows: list[tuple[Sample, _Crop]] = []
-    left_out: list[LeftOut] = []
+    """Fill `folder`, going on where an earlier call was stopped."""
+    log, images = folder / _LOG, folder / "images.u8"
+    photos = _done(log, images, settings)
     # Written in order rather than into a mapped array: a full disk is then an error, not a signal.
-    with (folder / "images.u8").open("wb") as out:
-        results = _crop_all([sample.path for sample in samples], settings, num_threads)
-        for sample, crop in zip(
-            samples, track(results, len(samples), "Finding faces"), strict=True
-        ):
+    with images.open("ab") as out, log.open("a", encoding="utf-8") as lines:
+        paths = [sample.path for sample in samples[len(photos) :]]
+        crops = _crop_all(paths, settings, num_threads)
+        for crop in track(crops, len(samples), "Finding faces", done=len(photos)):
             if isinstance(crop, str):
-                left_out.append(LeftOut(as_text(sample.path), crop))
+                photo = {"left_out": crop}
             else:
+                photo = crop.photo
                 out.write(crop.image.tobytes())
-                rows.append((sample, crop._replace(image=np.empty(0))))
-    crops = [crop for _, crop in rows]
+                out.flush()  # the pixels first: a line stands for a crop that is there
+            lines.write(json.dumps(photo) + "\n")
+            lines.flush()
+            photos.append(photo)
+    both = list(zip(samples, photos, strict=True))
+    kept = [(sample, photo) for sample, photo in both if "left_out" not in photo]
     np.savez(
         folder / "geometry.npz",
-        detected=np.array([c.detected for c in crops], bool),
-        landmarks=np.array([c.landmarks for c in crops], np.float32).reshape(-1, 5, 2),
-        transforms=np.array([c.transform for c in crops], np.float64).reshape(-1, 2, 3),
-        num_faces=np.array([c.num_faces for c in crops], np.int32),
+        detected=np.array([p["detected"] for _, p in kept], bool),
+        landmarks=np.array([p["landmarks"] for _, p in kept], np.float32).reshape(-1, 5, 2),
+        transforms=np.array([p["transform"] for _, p in kept], np.float64).reshape(-1, 2, 3),
+        num_faces=np.array([p["num_faces"] for _, p in kept], np.int32),
     )
     index = {
         "settings": asdict(settings),
-        "people": [sample.person for sample, _ in rows],
-        "files": [as_text(sample.path) for sample, _ in rows],
-        "digests": [c.digest for c in crops],
-        "left_out": left_out,
+        "people": [sample.person for sample, _ in kept],
+        "files": [as_text(sample.path) for sample, _ in kept],
+        "digests": [photo["digest"] for _, photo in kept],
+        "left_out": [
+            LeftOut(as_text(sample.path), photo["left_out"])
+            for sample, photo in both
+            if "left_out" in photo
+        ],
     }
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
+    log.unlink()
+
+
+def _done(log: Path, images: Path, settings: CropSettings) -> list[dict[str, Any]]:
+    """What an earlier call noted of the photos it finished; what it left half done is cut off."""
+    whole, photos = 0, []
+    if log.exists():
+        for line in log.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            photos.append(json.loads(line))
+            whole += len(line)
+    size = settings.size**2 * 3 * sum("left_out" not in photo for photo in photos)
+    if (images.stat().st_size if images.exists() else 0) < size:
+        whole, size, photos = 0, 0, []  # pixels were lost, as when the power fails
+    for path, length in ((log, whole), (images, size)):
+        path.touch()
+        os.truncate(path, length)
+    return photos
 
 
 def _load(folder: Path) -> Crops:
@@ -240,4 +272,11 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
         landmarks = canonical
     else:
         return "no face found"
-    return _Crop(crop, digest, bool(faces), landmarks, transform, len(faces))
+    photo = {
+        "digest": digest,
+        "detected": bool(faces),
+        "landmarks": landmarks.tolist(),
+        "transform": transform.tolist(),
+        "num_faces": len(faces),
+    }
+    return _Crop(crop, photo)

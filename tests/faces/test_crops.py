@@ -223,39 +223,84 @@ from pathlib import Path
 from facenet_demo.faces import crops
 from facenet_demo.records import Sample
 
-def killed(*args, **arrays):
-    os.kill(os.getpid(), signal.SIGKILL)
+dumps, photos = crops.json.dumps, 0
 
-crops.np.savez = killed
+def killed(value):
+    global photos
+    photos += isinstance(value, dict) and "digest" in value
+    if photos == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return dumps(value)
+
+crops.json.dumps = killed
 paths = [Path(p) for p in sys.argv[2:]]
 samples = [Sample(p, f"p{i % 2}") for i, p in enumerate(paths)]
 crops.prepare_crops(samples, crops.CropSettings(size=48, window=32), Path(sys.argv[1]))
 """
 
 
-def test_what_a_killed_preparation_left_is_not_believed(
-    samples: list[Sample], tmp_path: Path
+def same(found: Crops, expected: Crops) -> bool:
+    return all(
+        np.array_equal(value, getattr(expected, name)) for name, value in vars(found).items()
+    )
+
+
+def count_crops(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    cropped: list[Path] = []
+    crop = module._crop
+
+    def counted(path: Path, *args: object) -> object:
+        cropped.append(path)
+        return crop(path, *args)
+
+    monkeypatch.setattr(module, "_crop", counted)
+    return cropped
+
+
+def test_a_killed_preparation_is_not_believed_and_goes_on_where_it_was(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed with the pixels of a fourth photo written and its line not."""
     paths = [str(s.path) for s in samples]
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *paths], check=False)
+    alike = [Sample(s.path, f"p{i % 2}") for i, s in enumerate(samples)]
+    whole = prepare_crops(alike, SETTINGS, tmp_path / "whole")
+    cache = tmp_path / "cache"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(cache), *paths], check=False)
     assert killed.returncode == -signal.SIGKILL
-    (leftover,) = folders(tmp_path)
-    assert (leftover / "images.u8").stat().st_size > 0, "it was half done"
-    assert len(prepare_crops(samples, SETTINGS, tmp_path)) == 6
-    (folder,) = folders(tmp_path)
+    (leftover,) = folders(cache)
+    assert (leftover / "images.u8").stat().st_size == 4 * 48 * 48 * 3
+    cropped = count_crops(monkeypatch)
+    assert same(prepare_crops(alike, SETTINGS, cache), whole)
+    assert cropped == [s.path for s in samples[3:]]
+    (folder,) = folders(cache)
     assert folder != leftover
 
 
-def test_an_interruption_ends_the_work_and_leaves_nothing(
+@pytest.mark.parametrize("lost", ["line", "pixels"])
+def test_what_was_half_written_is_written_again(
+    lost: str, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare_crops(samples, SETTINGS, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_crops(samples, SETTINGS, tmp_path)
+    (leftover,) = folders(tmp_path)
+    name = {"line": "photos.jsonl", "pixels": "images.u8"}[lost]
+    os.truncate(leftover / name, (leftover / name).stat().st_size - 9)
+    cropped = count_crops(monkeypatch)
+    assert same(prepare_crops(samples, SETTINGS, tmp_path), whole)
+    assert len(cropped) == {"line": 1, "pixels": 6}[lost]
+
+
+def interrupt(*args: object, **arrays: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_ends_the_work_at_once(
     samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cropped: list[Path] = []
-
-    def interrupt(path: Path, *args: object) -> Crops:
-        cropped.append(path)
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(module, "_crop", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare_crops(samples, SETTINGS, tmp_path, num_threads=1)
-    assert folders(tmp_path) == []
+    assert all(folder.name.endswith(".unfinished") for folder in folders(tmp_path))
