@@ -90,12 +90,11 @@ def loader_against_image_folder(repeats: int, lfw_root: Path) -> Comparison:
     named = {photos.class_to_idx[person] for person in data.people}
     photos.samples = [sample for sample in photos.samples if sample[1] in named]
 
-    def from_cache() -> None:
-        for batch in data.train_dataloader():
-            data.centre_window(batch.images)
+    def from_cache() -> int:
+        return sum(len(data.centre_window(batch.images)) for batch in data.train_dataloader())
 
-    def from_folder() -> None:
-        for _ in DataLoader(photos, batch_size=64, shuffle=True, num_workers=2):
-            pass
+    def from_folder() -> int:
+        loader = DataLoader(photos, batch_size=64, shuffle=True, num_workers=2)
+        return sum(len(images) for images, _ in loader)
 
     return compare("crop cache", from_cache, "ImageFolder", from_folder, repeats)
