@@ -36,6 +36,7 @@ class TrainedNetwork:
         settings: what it was built from.
         people: names, in the order of its outputs.
         window: side of the square it is shown, pixels.
+        face_scale: how large the face is in it, see `faces.align.template`.
         calibration: how far its scores can be trusted, None if there were no validation photos.
     """
 
@@ -43,16 +44,20 @@ class TrainedNetwork:
     settings: NetworkSettings
     people: list[str]
     window: int
+    face_scale: float
     calibration: Calibration | None = None
 
 
-def describe(settings: NetworkSettings, people: Sequence[str], window: int) -> dict[str, Any]:
+def describe(
+    settings: NetworkSettings, people: Sequence[str], window: int, face_scale: float = 1.0
+) -> dict[str, Any]:
     """The plain values that a checkpoint carries under `KEY`, from which it can be rebuilt."""
     return {
         "format": _FORMAT,
         "network": {"name": type(settings).__name__, "settings": asdict(settings)},
         "people": list(people),
         "window": window,
+        "face_scale": face_scale,
     }
 
 
@@ -98,6 +103,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             settings,
             described["people"],
             described["window"],
+            described["face_scale"],
             None if found is None else Calibration(**found),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

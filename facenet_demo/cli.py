@@ -110,7 +110,8 @@ class FaceCLI(LightningCLI):
         parser.add_lightning_class_args(self.trainer_class, "trainer")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.link_arguments("data.window", "model.window")
+        for fact in ("window", "face_scale"):
+            parser.link_arguments(f"data.{fact}", f"model.{fact}")
         for fact in ("people", "pixel_statistics"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
 

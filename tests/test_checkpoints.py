@@ -21,7 +21,7 @@ def content(settings: NetworkSettings = SETTINGS) -> dict:
     network = settings.build(len(PEOPLE))
     network.set_normalization(torch.tensor([0.2, 0.3, 0.4]), torch.tensor([0.1, 0.2, 0.3]))
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
-    return {KEY: describe(settings, PEOPLE, 48), "state_dict": weights}
+    return {KEY: describe(settings, PEOPLE, 48, 0.75), "state_dict": weights}
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, Torchvision("resnet18", dropout=0.1)])
@@ -29,7 +29,8 @@ def test_the_file_alone_rebuilds_the_network(tmp_path: Path, settings: NetworkSe
     saved = content(settings)
     torch.save(saved, tmp_path / "a.ckpt")
     trained = load_checkpoint(tmp_path / "a.ckpt")
-    assert (trained.people, trained.window, trained.settings) == (PEOPLE, 48, settings)
+    assert (trained.people, trained.settings) == (PEOPLE, settings)
+    assert (trained.window, trained.face_scale) == (48, 0.75)
     assert not trained.network.training
     original = settings.build(3).eval()
     original.load_state_dict({k[len("network.") :]: v for k, v in saved["state_dict"].items()})

@@ -26,6 +26,7 @@ class ClassificationTask(pl.LightningModule):
     Args:
         people: Names, in the order of the outputs; known from the data.
         window: Side of the square it is shown, pixels; known from the data.
+        face_scale: How large the face is in it; known from the data.
         pixel_statistics: Mean and standard deviation of R, G and B; known from the data.
         network: FaceCNN, or Torchvision for any torchvision classifier.
         optimizer: SGD or AdamW.
@@ -37,6 +38,7 @@ class ClassificationTask(pl.LightningModule):
         self,
         people: Sequence[str],
         window: int,
+        face_scale: float = 1.0,
         pixel_statistics: tuple[list[float], list[float]] = ([0.5] * 3, [0.25] * 3),
         network: NetworkSettings = FaceCNN(),  # noqa: B008 - frozen
         optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
@@ -46,6 +48,7 @@ class ClassificationTask(pl.LightningModule):
         super().__init__()
         self.people = list(people)
         self.window = window
+        self.face_scale = face_scale
         self.network_settings = network
         self.optimizer_settings = optimizer
         self.schedule = schedule
@@ -85,7 +88,7 @@ class ClassificationTask(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = describe(self.network_settings, self.people, self.window)
+        checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         embedding = self.network.embed(batch.images)  # (B, D)
