@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from facenet_demo import __version__
 from facenet_demo.records import UserError
@@ -38,6 +39,10 @@ def new_run_folder(parent: Path, name: str) -> Path:
     if "LOCAL_RANK" in os.environ and _SHARED in os.environ:
         return Path(os.environ[_SHARED])
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if getattr(rank_zero_only, "rank", 0) > 0:
+        # Under torchrun or SLURM; Lightning hands out the first process' folder for checkpoints,
+        # and only that process writes.
+        return parent / stem
     for number in itertools.count(1):
         folder = parent / (stem if number == 1 else f"{stem}-{number}")
         try:

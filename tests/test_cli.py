@@ -330,3 +330,27 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
         assert metrics[f"{stage}/accuracy"] == pytest.approx(float(right))
     projector = next(run.glob("**/metadata.tsv")).read_text().splitlines()
     assert sorted(projector) == ["p0", "p1", "p2"]
+
+
+def test_torchrun_makes_one_run_folder(people_folder: Path, tmp_path: Path) -> None:
+    args = quick(people_folder, tmp_path / "runs", "--data.batch_size=4", "--trainer.devices=2",
+                 "--trainer.strategy=ddp", "--trainer.accelerator=cpu",
+                 "--run.draw_every=0")  # fmt: skip
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    result = subprocess.run(
+        [*launch, str(ROOT / "scripts/train.py"), *args],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert json.loads((run / "metrics.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.parametrize("setting", ["precision=bf16-mixed", "accumulate_grad_batches=2"])
+def test_lightnings_settings_work(setting: str, people_folder: Path, tmp_path: Path) -> None:
+    args = quick(people_folder, tmp_path, "--data.batch_size=4", "--run.draw_every=1")
+    run = train([*args, f"--trainer.{setting}"])
+    saved = torch.load(run.folder / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == (4 if "accumulate" in setting else 6)
+    assert run.task.network.first_kernels.dtype == torch.float32
+    assert np.isfinite(run.metrics["test/loss"])
