@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from facenet_demo.records import UserError
+
 PADDING = -1
 
 
@@ -32,6 +34,9 @@ class EpochBatches(Sampler[list[int]]):
         rank: number of this device.
         num_devices: how many there are.
 
+    Raises:
+        UserError: if there are fewer rows than devices.
+
     Attributes:
         epoch: whose order comes next.
         start: number of batches of that epoch that were done before; for the next pass only.
@@ -47,7 +52,10 @@ class EpochBatches(Sampler[list[int]]):
         num_devices: int = 1,
     ) -> None:
         if num_rows < num_devices:
-            raise ValueError(f"{num_rows} photos are too few for {num_devices} devices.")
+            raise UserError(
+                f"{num_rows} photos are too few for {num_devices} devices, which need one each. "
+                "Take fewer devices, or more photos to validate and test."
+            )
         self.num_rows = num_rows
         self.batch_size = min(batch_size, num_rows // num_devices) if shuffle else batch_size
         self.shuffle = shuffle

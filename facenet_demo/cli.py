@@ -37,7 +37,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import StopOnSignal, WholeCheckpoints, epochs_done
 from facenet_demo.records import UserError
-from facenet_demo.runs import new_run_folder
+from facenet_demo.runs import new_run_folder, outlive_events
 from facenet_demo.storage import new_file, remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
 
@@ -133,8 +133,10 @@ class FaceCLI(LightningCLI):
         folder = self.resumed or new_run_folder(run.folder, run.name)
         self.last = folder / "checkpoints" / "last.ckpt"
         resumed_after = epochs_done(self.last) if self.last.exists() else None
-        for name in ("best.ckpt", "last.ckpt") if self.resumed else ():
-            remove_leftovers(self.last.with_name(name))
+        if self.resumed:
+            outlive_events(folder)
+            for name in ("best.ckpt", "last.ckpt"):
+                remove_leftovers(self.last.with_name(name))
         has_validation = len(self.datamodule.split.rows["val"]) > 0
         self.history = History(resumed_after)
         # Not one with save_last: that saves the last epoch only if it is also the best one.

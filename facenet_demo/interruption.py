@@ -108,9 +108,11 @@ class StopOnSignal(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        # After the last step come validation and the end of the epoch: better to stop there.
-        last_step = batch_idx + 1 >= trainer.num_training_batches
-        if not last_step:
+        # After the last step come validation and the end of the epoch: better to stop there. And
+        # gradients that wait for those of the next batch would not be saved.
+        last = batch_idx + 1 >= trainer.num_training_batches
+        accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+        if not last and not accumulating:
             self._stop(trainer, trainer.save_checkpoint)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

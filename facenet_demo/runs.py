@@ -15,6 +15,7 @@ import itertools
 import os
 import platform
 import subprocess
+import time
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -57,6 +58,17 @@ def new_run_folder(parent: Path, name: str) -> Path:
         break
     os.environ[_SHARED] = str(folder)
     return folder
+
+
+def outlive_events(folder: Path) -> None:
+    """Wait, a second at most, until a new event file sorts after all that a run has.
+
+    TensorBoard reads them in the order of their names, which hold the second of their making; only
+    so does it know which entries a resumed run replaces.
+    """
+    made = [int(path.name.split(".")[3]) for path in folder.rglob("events.out.tfevents.*")]
+    while made and int(time.time()) <= max(made):
+        time.sleep(0.02)
 
 
 def environment() -> dict[str, Any]:

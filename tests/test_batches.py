@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facenet_demo.batches import PADDING, EpochBatches, step_seed
+from facenet_demo.records import UserError
 
 
 def all_devices(num_rows: int, batch_size: int, num_devices: int, **settings: object) -> list[list]:
@@ -72,7 +73,7 @@ def test_an_epoch_goes_on_after_the_batches_that_were_done(start: int) -> None:
 
 
 def test_more_devices_than_photos_is_an_error() -> None:
-    with pytest.raises(ValueError, match="2 photos are too few for 3 devices"):
+    with pytest.raises(UserError, match="2 photos are too few for 3 devices"):
         EpochBatches(2, 4, num_devices=3)
 
 

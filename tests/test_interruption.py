@@ -137,6 +137,21 @@ def test_metrics_of_an_interrupted_epoch_count_all_its_steps(
     assert_same_end(run, whole)
 
 
+def test_gradients_that_wait_for_the_next_batch_are_not_lost(
+    people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def args(name: str) -> list[str]:
+        return arguments(people_folder, tmp_path / name, "--trainer.accumulate_grad_batches=2")
+
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, 0, lambda: os.kill(os.getpid(), signal.SIGINT))
+        assert main(args("a")) == 130
+    (run,) = (tmp_path / "a").iterdir()
+    assert checkpoint(run, "last")["global_step"] == 2 * 2 + 1, "it stopped after two batches"
+    assert main(["--resume", str(run)]) == 0
+    assert_same_end(run, train(args("b")).folder)
+
+
 def test_a_second_signal_does_not_wait(
     people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +280,6 @@ def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(
         for path in (run / "checkpoints").glob("[!.]*.ckpt"):
             load_checkpoint(path)
         args = ["--resume", str(run)]
-    # In a process of its own as well: TensorBoard orders what it reads by the second of the start.
-    subprocess.run([sys.executable, CONFIGS.parent / "scripts/train.py", *args], check=True)
+    assert main(args) == 0
     assert_same_end(run, whole)
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
