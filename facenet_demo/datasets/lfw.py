@@ -21,7 +21,7 @@ ARCHIVE = Archive(
 
 @dataclass(frozen=True)
 class LFW(FaceSource):
-    """Labeled Faces in the Wild, funneled; downloaded (233 MB) unless a folder is named.
+    """Labeled Faces in the Wild, funneled; downloaded unless a folder is named.
 
     Args:
         root: The folder lfw_funneled, if you have it already.
