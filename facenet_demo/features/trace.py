@@ -1,8 +1,14 @@
-"""Read what named layers put out.
+"""Read what named layers put out, change it, or stop there.
 
     with Trace(network, ["stages.0", "stages.2"]) as trace:
         network(images)
     maps = trace["stages.2"]             # (B, U, H, W)
+
+    with Trace(network, ["stages.2"], edit=lambda layer, maps: maps * kept):
+        scores = network(images)         # as if the other units were silent
+
+    with Trace(network, ["stages.2"], stop=True) as trace:
+        network(images)                  # leaves the block as soon as stages.2 has spoken
 
 One idea after `nethook` of baukit (Bau 2022).
 """
@@ -10,11 +16,13 @@ One idea after `nethook` of baukit (Bau 2022).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import torch
 from torch import nn
+
+Edit = Callable[[str, torch.Tensor], torch.Tensor]
 
 
 class Trace:
@@ -22,23 +30,40 @@ class Trace:
 
     Args:
         network: any module.
-        layers: dotted names of modules in it.
+        layers: dotted names of modules in it, each with a tensor as output.
+        edit: is given a layer's name and output, and returns what goes on instead; that is also
+            what the trace keeps.
+        stop: leave the block once all layers have spoken, without an error: the rest of the
+            network is not computed, and nothing after its call in the block is run.
+        keep_grad: keep outputs as part of the graph, so that gradients can be taken with respect
+            to them or through them; otherwise they are detached.
 
     Raises:
         ValueError: for a name that is not there, naming the near ones.
     """
 
-    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: Sequence[str],
+        edit: Edit | None = None,
+        stop: bool = False,
+        keep_grad: bool = False,
+    ) -> None:
         modules = dict(network.named_modules())
         for layer in layers:
             if layer not in modules:
                 near = difflib.get_close_matches(layer, modules) or list(modules)[1:6]
                 raise ValueError(f"No layer {layer!r}. Did you mean: {', '.join(near)}?")
         self._modules = {layer: modules[layer] for layer in layers}
+        self._edit = edit
+        self._stop = _Stop() if stop else None
+        self._keep_grad = keep_grad
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._outputs: dict[str, torch.Tensor] = {}
 
     def __enter__(self) -> Trace:
+        self._outputs.clear()
         for layer, module in self._modules.items():
             self._handles.append(module.register_forward_hook(self._keep(layer)))
         return self
@@ -48,16 +73,27 @@ class Trace:
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> bool:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        return error is not None and error is self._stop
 
     def __getitem__(self, layer: str) -> torch.Tensor:
         return self._outputs[layer]
 
     def _keep(self, layer: str):  # noqa: ANN202 - the type of a hook
-        def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-            self._outputs[layer] = output.detach()
+        def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+            if self._edit is not None:
+                output = self._edit(layer, output)
+            self._outputs[layer] = output if self._keep_grad else output.detach()
+            if self._stop is not None and len(self._outputs) == len(self._modules):
+                raise self._stop
+            # What comes next may work in place; what was kept must not change with it.
+            return output.clone()
 
         return hook
+
+
+class _Stop(Exception):  # noqa: N818 - not an error
+    """Ends a forward pass; its own trace catches it."""
