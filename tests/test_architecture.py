@@ -15,7 +15,7 @@ FLOORS = [
     {"transforms", "batches", "faces", "networks", "features", "calibration"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption"},
-    {"callbacks", "runs", "summary", "evaluation"},
+    {"callbacks", "runs", "summary", "evaluation", "report"},
     {"cli"},
     {"training"},
     {"benchmarks"},

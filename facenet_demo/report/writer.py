@@ -1,0 +1,159 @@
+"""Writes a report: the page, its data and a manifest, each file whole or not at all.
+
+    start_report(folder, title)              # from here on the folder says that it is unfinished
+    ...                                      # save pictures into the folder
+    write_report(folder, report)             # may be called before, with finished=False, as well
+
+The page is `index.html`; its data stand in `data.js`, because a page opened from disk may not read
+other files. `manifest.json` lists every file of the report for other programs, and for overwriting:
+only what it lists is ever removed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from importlib import resources
+from numbers import Integral, Real
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from facenet_demo.records import UserError
+from facenet_demo.report.contents import FileEntry, Picture, Report
+from facenet_demo.report.measures import MEASURES, SCORES
+from facenet_demo.storage import new_file, write_json
+
+_MANIFEST = "manifest.json"
+_PAGE_FILES = {
+    "index.html": "the page: open it in a browser",
+    "style.css": "how the page looks",
+    "app.js": "what the page does",
+}
+
+
+def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
+    """Make the folder of a report that is still to be filled and says so.
+
+    Args:
+        folder: new or empty, or with `overwrite` one that holds a report.
+        title: the report's headline.
+        overwrite: remove the report that is there: all files that its manifest lists, no others.
+
+    Raises:
+        UserError: the folder holds something and `overwrite` is off, or holds no report, or
+            cannot be written.
+    """
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            if not overwrite:
+                raise UserError(
+                    f"{folder} exists and is not empty. Name another folder with --output, or "
+                    "replace the report in it with --overwrite."
+                )
+            _remove_report(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(folder, Report(title, finished=False))
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}). Name another folder with --output."
+        ) from None
+
+
+def write_report(folder: Path, report: Report) -> None:
+    """Write the page, its data and the manifest; the pictures are there already.
+
+    Raises:
+        FileNotFoundError: a picture or file that the report names is not in the folder.
+    """
+    entries = list(_entries(report))
+    for entry in entries:
+        if not (folder / entry.file).is_file():
+            raise FileNotFoundError(f"{folder} holds no {entry.file}, which the report shows")
+    data = _plain(report, folder)
+    data["scores"] = _plain(SCORES, folder)
+    data["measures"] = _plain(MEASURES, folder)
+    page = resources.files("facenet_demo.report") / "page"
+    own = [FileEntry(name, "page", text) for name, text in _PAGE_FILES.items()]
+    own.append(FileEntry("data.js", "page", "what the page shows"))
+    own.append(FileEntry(_MANIFEST, "manifest", "this list"))
+    # First of all the list, so that whatever is there can be overwritten.
+    manifest = {"title": report.title, "finished": report.finished}
+    write_json(folder / _MANIFEST, manifest | {"files": [asdict(e) for e in own + entries]})
+    for name in _PAGE_FILES:
+        with new_file(folder / name) as temporary:
+            temporary.write_bytes((page / name).read_bytes())
+    with new_file(folder / "data.js") as temporary:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
+
+
+def _remove_report(folder: Path) -> None:
+    """Remove the files that the folder's manifest lists, and the folders that this empties."""
+    advice = "Name another folder with --output, or delete this one yourself."
+    try:
+        listed = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
+        names = [PurePosixPath(entry["file"]) for entry in listed]
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} holds no report that could be overwritten: it has no {_MANIFEST}. {advice}"
+        ) from None
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{folder / _MANIFEST} is not a report's manifest. {advice}") from None
+    outside = [name for name in names if name.is_absolute() or ".." in name.parts]
+    if outside:
+        raise UserError(f"{folder / _MANIFEST} lists {outside[0]}, outside its folder. {advice}")
+    # The manifest goes last: stopped here, the folder can still be overwritten.
+    for name in sorted(names, key=lambda name: name == PurePosixPath(_MANIFEST)):
+        (folder / name).unlink(missing_ok=True)
+    emptied = {parent for name in names for parent in name.parents if parent.parts}
+    for parent in sorted(emptied, key=lambda parent: -len(parent.parts)):
+        if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
+            (folder / parent).rmdir()
+
+
+def _entries(report: Report) -> Iterator[FileEntry]:
+    """Every file that a report names, once each."""
+    found: dict[str, FileEntry] = {}
+
+    def add(pictures: tuple[Picture, ...], *where: Any) -> None:
+        for picture in pictures:
+            entry = FileEntry(picture.file, picture.kind, picture.caption, *where)
+            found.setdefault(picture.file, entry)
+
+    if report.progression:
+        add((report.progression.figure,))
+    for network in report.networks:
+        for layer in network.layers:
+            add(layer.pictures, network.name, layer.name)
+            for unit in layer.units:
+                add(unit.pictures, network.name, layer.name, unit.unit)
+    for photo in report.photos:
+        add((photo.photo, *photo.pictures))
+    for entry in report.files:
+        found.setdefault(entry.file, entry)
+    yield from found.values()
+
+
+def _plain(value: Any, folder: Path) -> Any:
+    """A value as JSON has it: 5 digits are more than the page shows; pictures know their size."""
+    if is_dataclass(value):
+        plain = {f.name: _plain(getattr(value, f.name), folder) for f in fields(value)}
+        if isinstance(value, Picture):
+            with Image.open(folder / value.file) as image:
+                plain |= {"width": image.width, "height": image.height}
+        return plain
+    if isinstance(value, Mapping):
+        return {key: _plain(item, folder) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item, folder) for item in value]
+    if isinstance(value, str | bool) or value is None:
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(f"{float(value):.5g}") if math.isfinite(value) else None
+    raise TypeError(f"a report holds no {type(value).__name__}")
