@@ -23,7 +23,7 @@ THRESHOLD = 0.7
 # direction and frequency, and the window's deviations along it and across. A narrower window would
 # fit single noisy weights.
 _MIN_SIGMA = 0.8
-_NUM_REFINED = 3
+_NUM_REFINED = 3  # of all starting points, on both axes
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,7 @@ def fit_gabors(kernels: np.ndarray) -> GaborFit:
     Args:
         kernels: `(U, C, k, k)` weights, C colours.
     """
-    fits = []
-    for kernel in np.asarray(kernels, np.float64):
-        axes = [kernel.mean(axis=0), _strongest_axis(kernel)]
-        fits.append(max((_fit(axis) for axis in axes), key=lambda fit: fit[0]))
-    r2, orientation, frequency = np.array(fits).T
+    r2, orientation, frequency = np.array([_fit(k) for k in np.asarray(kernels, np.float64)]).T
     return GaborFit(r2, orientation, frequency)
 
 
@@ -70,16 +66,18 @@ def _strongest_axis(kernel: np.ndarray) -> np.ndarray:
 
 
 def _fit(kernel: np.ndarray) -> tuple[float, float, float]:
-    """R2, orientation and frequency of the best Gabor function for one `(k, k)` kernel."""
-    size = len(kernel)
-    target = kernel.ravel() - kernel.mean()
-    variation = target @ target
-    if variation == 0:
+    """R2, orientation and frequency of the best Gabor function for one `(C, k, k)` kernel."""
+    size = kernel.shape[-1]
+    axes = np.stack([kernel.mean(axis=0), _strongest_axis(kernel)]).reshape(2, -1)
+    axes -= axes.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(axes, axis=1, keepdims=True)
+    if not length.any():
         return 0.0, 0.0, 0.0
+    axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 0)
     candidates, bases = _candidates(size)
-    explained = ((bases @ target) ** 2).sum(axis=1)
+    explained = ((bases @ axes.T) ** 2).sum(axis=1)  # (N, 2)
 
-    def residual(p: np.ndarray) -> np.ndarray:
+    def residual(p: np.ndarray, target: np.ndarray) -> np.ndarray:
         basis = _basis(p[None], size)[0]
         return target - basis.T @ (basis @ target)
 
@@ -89,10 +87,11 @@ def _fit(kernel: np.ndarray) -> tuple[float, float, float]:
         [reach, reach, np.inf, 0.5, size, size],
     )
     best = (0.0, 0.0, 0.0)
-    for i in np.argsort(-explained)[:_NUM_REFINED]:
-        found = least_squares(residual, candidates[i], bounds=bounds, max_nfev=60)
-        r2 = 1 - 2 * found.cost / variation
-        best = max(best, (r2, found.x[2] % np.pi, found.x[3]))
+    for start in np.argsort(-explained, axis=None)[:_NUM_REFINED]:
+        i, axis = np.unravel_index(start, explained.shape)
+        found = least_squares(residual, candidates[i], bounds=bounds, args=(axes[axis],),
+                              max_nfev=40)  # fmt: skip
+        best = max(best, (1 - 2 * found.cost, found.x[2] % np.pi, found.x[3]))
     return best
 
 

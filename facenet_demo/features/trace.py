@@ -16,7 +16,8 @@ One idea after `nethook` of baukit (Bau 2022).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 import torch
@@ -93,6 +94,24 @@ class Trace:
             return output.clone()
 
         return hook
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients while the block lasts; then each module as it was."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def maps_of(output: torch.Tensor) -> torch.Tensor:
+    """A layer's output as maps `(B, U, H, W)`; that of a layer without space has one position."""
+    return output if output.ndim == 4 else output.flatten(1)[:, :, None, None]
 
 
 class _Stop(Exception):  # noqa: N818 - not an error

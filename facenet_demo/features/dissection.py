@@ -1,0 +1,255 @@
+"""Which parts of a face does each unit respond to? (Bau et al. 2017, arXiv 1704.05796.)
+
+    found = dissect(network, ["stages.0", "stages.2"], views, num_parts=8)
+    found["stages.2"].iou                # (U, K) overlap of each unit's map with each part
+    found["stages.2"].prior              # (U, K) the same with the masks of another image
+
+A unit's map is enlarged to the grid of the masks and cut at the value that as large a share of all
+its values exceeds as the part covers; IoU is then the intersection of that region with the part,
+over all images, divided by their union. A part that always lies in the same place is overlapped by
+any unit that likes that place: hence the prior, and views that are shifted, turned and scaled.
+
+What it cannot tell: whether the network uses the unit (see `ablation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from facenet_demo.features.statistics import Quantiles
+from facenet_demo.features.trace import Trace, evaluating, maps_of
+
+NUM_BLOCKS = 20
+_QUANTILE_STEP = 2  # every second row and column tells a quantile as well
+
+
+class View(NamedTuple):
+    """Images and where their parts are.
+
+    Attributes:
+        images: `(B, 3, H, W)` float in [0, 1].
+        parts: `(B, h, w)` int64, the number of the part that each cell of a grid over the image
+            shows, from 0.
+    """
+
+    images: torch.Tensor
+    parts: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Counted grid cells, in blocks of images: what intervals are drawn from.
+
+    Attributes:
+        active: `(N, U, K)` cells where the unit exceeds its threshold for the part.
+        shared: `(N, U, K)` those of them that show the part.
+        shared_other: `(N, U, K)` those of them that show the part in another image.
+        masked: `(N, K)` cells that show the part.
+        masked_other: `(N, K)` cells that show the part in the other images.
+        ranks: `(N, U, K)` sum over the cells of a part of the share of all the unit's values that
+            lie below.
+        sampled, total: `(N, K)` and `(N,)`, how many cells of the part, and of all, `ranks` saw.
+    """
+
+    active: np.ndarray
+    shared: np.ndarray
+    shared_other: np.ndarray
+    masked: np.ndarray
+    masked_other: np.ndarray
+    ranks: np.ndarray
+    sampled: np.ndarray
+    total: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """How far the units of a layer and the parts of a face go together.
+
+    Attributes:
+        thresholds: `(U, K)` where each unit's map was cut for each part.
+        overlap: the counts behind all scores.
+    """
+
+    thresholds: np.ndarray
+    overlap: Overlap
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.overlap.active)
+
+    @property
+    def iou(self) -> np.ndarray:
+        """`(U, K)` intersection over union with each part, in [0, 1]."""
+        return self.weighted(np.ones(self.num_blocks))[0]
+
+    @property
+    def prior(self) -> np.ndarray:
+        """`(U, K)` the same with the masks of another image: what place alone gives."""
+        return self.weighted(np.ones(self.num_blocks))[1]
+
+    @property
+    def auc(self) -> np.ndarray:
+        """`(U, K)` area under the ROC curve of "this cell shows the part", in [0, 1]."""
+        o = self.overlap
+        inside, total = o.sampled.sum(0), o.total.sum()
+        share = inside / total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            area = (o.ranks.sum(0) / inside - share / 2) / (1 - share)
+        return np.where((share > 0) & (share < 1), area, 0.5).clip(0, 1)
+
+    def weighted(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`iou` and `prior` with each block of images counted so often.
+
+        Args:
+            weights: `(N,)`, 0 or more.
+        """
+        o = self.overlap
+
+        def total(counts: np.ndarray) -> np.ndarray:
+            return np.tensordot(weights, counts, axes=1)
+
+        active = total(o.active)
+        return (
+            _iou(total(o.shared), active, total(o.masked)),
+            _iou(total(o.shared_other), active, total(o.masked_other)),
+        )
+
+
+def dissect(
+    network: nn.Module,
+    layers: Sequence[str],
+    views: Iterable[View],
+    num_parts: int,
+    rotation_seed: int | None = None,
+) -> dict[str, Dissection]:
+    """Compare the maps of all units of some layers with the parts of faces.
+
+    Args:
+        network: takes `View.images`.
+        layers: dotted names.
+        views: run through twice, and must give the same both times: first for the thresholds.
+        num_parts: K.
+        rotation_seed: mix the units of each layer by a random rotation first. Parts that are read
+            from a rotated layer as well are not a matter of single units (the control of Bau et al.
+            2017).
+    """
+    rotations: dict[str, torch.Tensor] = {}
+
+    def read(trace: Trace, layer: str) -> torch.Tensor:
+        """`(B, U, h, w)` float."""
+        maps = maps_of(trace[layer]).float()
+        if rotation_seed is not None:
+            if layer not in rotations:
+                rotations[layer] = _rotation(maps.shape[1], rotation_seed).to(maps.device)
+            maps = torch.einsum("vu,buhw->bvhw", rotations[layer], maps)
+        return maps
+
+    quantiles: dict[str, Quantiles] = {}
+    covered = np.zeros(num_parts)
+    with evaluating(network), Trace(network, layers) as trace:
+        for view in views:
+            network(view.images)
+            covered += np.bincount(view.parts.flatten().cpu(), minlength=num_parts)
+            for layer in layers:
+                cells = _enlarge(read(trace, layer), view.parts.shape[1:], _QUANTILE_STEP)
+                if layer not in quantiles:
+                    quantiles[layer] = Quantiles(cells.shape[1])
+                quantiles[layer].add(cells.transpose(0, 1).flatten(1))
+    if not quantiles:
+        raise ValueError("there are no images to dissect")
+    shares = covered / covered.sum()
+    thresholds = {layer: quantiles[layer].above(shares) for layer in layers}
+    counters = {layer: _Counter(thresholds[layer], quantiles[layer]) for layer in layers}
+    with evaluating(network), Trace(network, layers) as trace:
+        for number, view in enumerate(views):
+            network(view.images)
+            masks = F.one_hot(view.parts.flatten(1), num_parts).transpose(1, 2).byte()  # (B, K, P)
+            for layer in layers:
+                maps = read(trace, layer)
+                counters[layer].add(number % NUM_BLOCKS, maps, masks, view.parts.shape[1:])
+    return {layer: Dissection(thresholds[layer], counters[layer].result()) for layer in layers}
+
+
+class _Counter:
+    """Adds up an `Overlap`."""
+
+    def __init__(self, thresholds: np.ndarray, quantiles: Quantiles) -> None:
+        self._thresholds = torch.from_numpy(thresholds).float()
+        self._quantiles = quantiles
+        num_units, num_parts = thresholds.shape
+        per_unit, per_part = (NUM_BLOCKS, num_units, num_parts), (NUM_BLOCKS, num_parts)
+        self._counts = Overlap(
+            active=np.zeros(per_unit), shared=np.zeros(per_unit), shared_other=np.zeros(per_unit),
+            masked=np.zeros(per_part), masked_other=np.zeros(per_part),
+            ranks=np.zeros(per_unit), sampled=np.zeros(per_part), total=np.zeros(NUM_BLOCKS),
+        )  # fmt: skip
+
+    def add(
+        self, block: int, maps: torch.Tensor, masks: torch.Tensor, size: tuple[int, int]
+    ) -> None:
+        """Count maps `(B, U, h, w)` and masks `(B, K, P)` uint8, P cells of a grid of `size`."""
+        counts = self._counts
+        others = masks.roll(1, dims=0)
+        cells = _enlarge(maps, size)  # (B, U, P)
+        thresholds = self._thresholds.to(maps.device)
+        for part in range(masks.shape[1]):
+            active = (cells > thresholds[:, part, None]).view(torch.uint8)
+            counts.active[block, :, part] += _count(active)
+            counts.shared[block, :, part] += _count(active & masks[:, part, None])
+            counts.shared_other[block, :, part] += _count(active & others[:, part, None])
+        counts.masked[block] += _count(masks)
+        counts.masked_other[block] += _count(others)
+        few = masks.view(*masks.shape[:2], *size)[..., ::_QUANTILE_STEP, ::_QUANTILE_STEP]
+        few = few.flatten(2).float()  # (B, K, p)
+        sample = _enlarge(maps, size, _QUANTILE_STEP).transpose(0, 1)  # (U, B, p)
+        ranks = self._quantiles.ranks(sample.flatten(1).cpu()).view(sample.shape)
+        counts.ranks[block] += torch.einsum("ubp,bkp->uk", ranks, few.cpu()).numpy()
+        counts.sampled[block] += few.sum((0, 2)).cpu().numpy()
+        counts.total[block] += few.shape[0] * few.shape[2]
+
+    def result(self) -> Overlap:
+        return self._counts
+
+
+def _iou(shared: np.ndarray, active: np.ndarray, masked: np.ndarray) -> np.ndarray:
+    union = active + masked - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def _count(ones: torch.Tensor) -> np.ndarray:
+    """Sum of 0s and 1s `(B, X, P)` uint8 over images and places: `(X,)`."""
+    if ones.shape[2] % 8 == 0:
+        # Eight counters in one word, none of which reaches 256: several times as fast.
+        words = ones.contiguous().view(torch.int64)
+        ones = torch.stack([part.sum(2) for part in words.split(255, dim=2)]).view(torch.uint8)
+        return ones.unflatten(2, (-1, 8)).sum((0, 1, 3)).cpu().numpy()
+    return ones.sum((0, 2)).cpu().numpy()
+
+
+def _enlarge(maps: torch.Tensor, size: tuple[int, int], step: int = 1) -> torch.Tensor:
+    """Maps `(B, U, h, w)` on a grid of `size`, bilinear: `(B, U, P)`; every `step`-th place."""
+    if maps.shape[2:] == size:
+        return maps[..., ::step, ::step].flatten(2)
+    return maps.flatten(2) @ _weights(tuple(maps.shape[2:]), tuple(size), step).to(maps.device)
+
+
+@cache
+def _weights(small: tuple[int, int], large: tuple[int, int], step: int) -> torch.Tensor:
+    """The matrix `(h * w, P)` of bilinear enlargement."""
+    unit = torch.eye(small[0] * small[1]).view(-1, 1, *small)
+    enlarged = F.interpolate(unit, size=large, mode="bilinear", align_corners=False)
+    return enlarged[:, 0, ::step, ::step].flatten(1)
+
+
+def _rotation(size: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    rotation, triangle = torch.linalg.qr(torch.randn(size, size, generator=generator))
+    return rotation * triangle.diagonal().sign()  # uniform over all rotations (Mezzadri 2007)

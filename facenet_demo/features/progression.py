@@ -1,0 +1,335 @@
+"""The claim on trial: edges first, parts in the middle, people last. Measured, layer by layer.
+
+    trained = measure(network, layers, evidence)
+    untrained = measure(untrained_network, layers, evidence)
+    verdicts = judge(trained, untrained, ablated)
+    [v.supported for v in verdicts]
+
+What is chosen, the best units of a layer and the layer where parts peak, is chosen on training
+images; what is reported was measured on others. Intervals are 95 % of a bootstrap over images and
+units. A claim is supported only where every difference that it asserts has an interval above zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from facenet_demo.features.dissection import Dissection, View, dissect
+from facenet_demo.features.effective import effective_kernels
+from facenet_demo.features.filters import fit_gabors
+from facenet_demo.features.gratings import Tuning, probe_gratings
+from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
+from facenet_demo.features.selectivity import Probe, pool, selectivity
+
+MEASURES = ("edges", "parts", "people", "probe")
+NUM_REPLICATES = 400
+TOP_SHARE = 0.1  # of a layer's units, in its part score
+_MAX_FITTED = 24  # units of a layer whose effective kernels are fitted
+_NUM_GRADIENTS = 24
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The images that a network is measured on.
+
+    Attributes:
+        train_views, test_views: jittered, with their parts; run through several times, the same
+            each time. In some 20 batches, which the bootstrap draws from.
+        part_names: what the numbers in `View.parts` mean.
+        face_parts: numbers of those parts that count as parts of a face.
+        train_windows, test_windows: `(N, 3, H, W)`, faces as the network knows them.
+        test_parts: `(N, h, w)` int64, the parts of `test_windows`.
+        train_labels, test_labels: `(N,)` who they show, from 0 to `num_people` - 1.
+        num_people: P.
+    """
+
+    train_views: Iterable[View]
+    test_views: Iterable[View]
+    part_names: Sequence[str]
+    face_parts: Sequence[int]
+    train_windows: torch.Tensor
+    test_windows: torch.Tensor
+    test_parts: torch.Tensor
+    train_labels: np.ndarray
+    test_labels: np.ndarray
+    num_people: int
+
+
+@dataclass(frozen=True)
+class LayerMeasures:
+    """All that was measured in one layer.
+
+    Attributes:
+        field: which pixels its units see.
+        map_size: height and width of its maps.
+        fitted: `(F,)` numbers of the units whose effective kernels were fitted.
+        kernels: `(F, 3, k, k)` those kernels.
+        gabor_r2: `(F,)` how well a Gabor function explains each.
+        tuning: answers to gratings.
+        chosen: dissection of training views, for choosing.
+        held_out: dissection of test views, for reporting.
+        train_pooled, test_pooled: `(N, U)` mean of each map for each window.
+        selectivity: `(U,)` over people, on test windows.
+        probe_right: `(N,)` which test windows the linear probe names rightly.
+    """
+
+    field: ReceptiveField
+    map_size: tuple[int, int]
+    fitted: np.ndarray
+    kernels: np.ndarray
+    gabor_r2: np.ndarray
+    tuning: Tuning
+    chosen: Dissection
+    held_out: Dissection
+    train_pooled: np.ndarray
+    test_pooled: np.ndarray
+    selectivity: np.ndarray
+    probe_right: np.ndarray
+
+
+@dataclass(frozen=True)
+class NetworkMeasures:
+    """All that was measured in one network: layer -> its measures, in the order of depth.
+
+    Attributes:
+        layers: see `LayerMeasures`.
+        evidence: what it was measured on.
+        estimates: measure -> `(L,)` value of each layer.
+        replicates: measure -> `(R, L)` the same for each bootstrap replicate; replicates of the
+            same seed draw the same images for every network.
+    """
+
+    layers: dict[str, LayerMeasures]
+    evidence: Evidence
+    estimates: dict[str, np.ndarray] = field(default_factory=dict)
+    replicates: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def interval(self, measure: str) -> np.ndarray:
+        """`(L, 2)` 95 % interval of each layer's value."""
+        return np.quantile(self.replicates[measure], [0.025, 0.975], axis=0).T
+
+
+def measure(
+    network: nn.Module, layers: Sequence[str], evidence: Evidence, seed: int = 0
+) -> NetworkMeasures:
+    """Measure edges, parts and people in each layer.
+
+    Args:
+        network: takes `evidence`'s images.
+        layers: dotted names, from the first to the last.
+        evidence: what it is shown.
+        seed: of the units that are fitted, and of the bootstrap.
+    """
+    size = evidence.test_windows.shape[-1]
+    fields = receptive_fields(network, layers, size)
+    faces = evidence.train_windows[:_BATCH]
+    tuning = probe_gratings(network, layers, size, faces)
+    num_parts = len(evidence.part_names)
+    chosen = dissect(network, layers, evidence.train_views, num_parts)
+    held_out = dissect(network, layers, evidence.test_views, num_parts)
+    train_pooled = pool(network, layers, evidence.train_windows.split(_BATCH))
+    test_pooled = pool(network, layers, evidence.test_windows.split(_BATCH))
+    gradients = next(iter(evidence.train_views)).images[:_NUM_GRADIENTS]
+    found = {}
+    for layer in layers:
+        place = fields[layer]
+        num_units = test_pooled[layer].shape[1]
+        rng = np.random.default_rng(seed)
+        fitted = np.sort(rng.permutation(num_units)[:_MAX_FITTED])
+        middle = place.box(len(place.rows) // 2, len(place.columns) // 2)
+        kernels = effective_kernels(network, layer, gradients, middle, fitted)
+        probe = Probe(train_pooled[layer], evidence.train_labels, evidence.num_people)
+        found[layer] = LayerMeasures(
+            place, (len(place.rows), len(place.columns)), fitted, kernels, fit_gabors(kernels).r2,
+            tuning[layer], chosen[layer], held_out[layer], train_pooled[layer], test_pooled[layer],
+            selectivity(test_pooled[layer], evidence.test_labels, evidence.num_people),
+            probe.right(test_pooled[layer], evidence.test_labels),
+        )  # fmt: skip
+    measures = NetworkMeasures(found, evidence)
+    estimates, replicates = _bootstrap(measures, seed)
+    return NetworkMeasures(found, evidence, estimates, replicates)
+
+
+def best_parts(measures: LayerMeasures, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The part that each unit matches best on training views, `(U,)`, and how well, `(U,)`.
+
+    How well is IoU less the position prior; the numbers are those of `View.parts`.
+    """
+    above = (measures.chosen.iou - measures.chosen.prior)[:, face_parts]
+    return np.asarray(face_parts)[above.argmax(axis=1)], above.max(axis=1)
+
+
+def part_score(
+    dissection: Dissection, units: np.ndarray, parts: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """IoU above the position prior of some units, each with its own part: `(T,)`."""
+    iou, prior = dissection.weighted(weights)
+    return (iou - prior)[units, parts]
+
+
+def top_units(measures: LayerMeasures, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The top tenth of a layer's units by their best part, and that part, on training views."""
+    parts, above = best_parts(measures, face_parts)
+    units = np.argsort(-above)[: max(1, round(TOP_SHARE * len(above)))]
+    return units, parts[units]
+
+
+def _bootstrap(
+    measures: NetworkMeasures, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Estimates and replicates of the four measures in each layer."""
+    evidence = measures.evidence
+    shape = NUM_REPLICATES, len(measures.layers)
+    estimates = {name: np.empty(shape[1]) for name in MEASURES}
+    replicates = {name: np.empty(shape) for name in MEASURES}
+    for i, layer in enumerate(measures.layers.values()):
+        # Images are drawn anew from the same seed, the same in each layer and network.
+        images, units = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1, i])
+
+        def resampled(values: np.ndarray, rng: np.random.Generator = units) -> np.ndarray:
+            return values[rng.integers(len(values), size=len(values))]
+
+        top, parts = top_units(layer, evidence.face_parts)
+        num_blocks = layer.held_out.num_blocks
+        estimates["edges"][i] = layer.gabor_r2.mean()
+        estimates["parts"][i] = part_score(layer.held_out, top, parts, np.ones(num_blocks)).mean()
+        estimates["people"][i] = layer.selectivity.mean()
+        estimates["probe"][i] = layer.probe_right.mean()
+        rows = [np.flatnonzero(evidence.test_labels == p) for p in np.unique(evidence.test_labels)]
+        for r in range(NUM_REPLICATES):
+            blocks = images.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks))
+            photos = np.concatenate([own[images.integers(len(own), size=len(own))] for own in rows])
+            replicates["edges"][r, i] = resampled(layer.gabor_r2).mean()
+            scores = part_score(layer.held_out, top, parts, blocks)
+            replicates["parts"][r, i] = resampled(scores).mean()
+            selective = selectivity(
+                layer.test_pooled[photos], evidence.test_labels[photos], evidence.num_people
+            )
+            replicates["people"][r, i] = resampled(selective).mean()
+            replicates["probe"][r, i] = layer.probe_right[photos].mean()
+    return estimates, replicates
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference that a claim asserts to be above zero.
+
+    Attributes:
+        what: in plain words.
+        value: estimate.
+        low, high: its 95 % interval.
+    """
+
+    what: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def holds(self) -> bool:
+        return self.low > 0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim, and what it asserts.
+
+    Attributes:
+        claim: "edges first", ...
+        differences: all must hold.
+        order: whether the layers come in the order that it asserts, and that in words.
+    """
+
+    claim: str
+    differences: tuple[Difference, ...]
+    order: tuple[bool, str] = (True, "")
+
+    @property
+    def supported(self) -> bool:
+        return self.order[0] and all(d.holds for d in self.differences)
+
+
+def judge(trained: NetworkMeasures, control: NetworkMeasures) -> list[Judgement]:
+    """Judge the three claims about layers; that parts matter is judged by `causality`.
+
+    Args:
+        trained: the network on trial.
+        control: an untrained network, measured on the same evidence with the same seed.
+    """
+    names = list(trained.layers)
+    last = len(names) - 1
+
+    def value(network: NetworkMeasures, name: str) -> np.ndarray:
+        """`(1 + R, L)`: the estimate and its replicates."""
+        return np.vstack([network.estimates[name], network.replicates[name]])
+
+    edges, untrained_edges = value(trained, "edges"), value(control, "edges")
+    judgements = [
+        Judgement(
+            "edges first",
+            (
+                _difference("the first layer's edge fit less the untrained one's",
+                            edges[:, 0] - untrained_edges[:, 0]),
+                _difference("fall of the edge fit per layer", -_slope(edges)),
+            ),
+        )
+    ]  # fmt: skip
+    peak = peak_layer(trained)
+    parts, untrained_parts = value(trained, "parts"), value(control, "parts")
+    inner = 0 < peak < last
+    judgements.append(
+        Judgement(
+            "parts in the middle",
+            (
+                _difference(f"part overlap in {names[peak]} less the untrained one's best",
+                            parts[:, peak] - untrained_parts.max(axis=1)),
+                _difference(f"less that in {names[0]}", parts[:, peak] - parts[:, 0]),
+                _difference(f"less that in {names[last]}", parts[:, peak] - parts[:, last]),
+            ) if inner else (),
+            (inner, f"parts peak in {names[peak]}, layer {peak + 1} of {last + 1}"),
+        )
+    )  # fmt: skip
+    differences = []
+    tops = []
+    for name, label in (("people", "selectivity"), ("probe", "probe accuracy")):
+        people, untrained = value(trained, name), value(control, name)
+        differences += [
+            _difference(f"rise of {label} per layer beyond the untrained one's",
+                        _slope(people) - _slope(untrained)),
+            _difference(f"{label} in {names[last]} less the untrained one's",
+                        people[:, last] - untrained[:, last]),
+        ]  # fmt: skip
+        tops.append(int(people[0].argmax()))
+    late = min(tops) >= len(names) - max(1, round(len(names) / 3))
+    where = " and ".join(dict.fromkeys(names[top] for top in tops))
+    judgements.append(
+        Judgement("people last", tuple(differences), (late, f"people peak in {where}"))
+    )
+    return judgements
+
+
+def peak_layer(measures: NetworkMeasures) -> int:
+    """The position of the layer with the highest part score on training views."""
+    scores = []
+    for layer in measures.layers.values():
+        units, parts = top_units(layer, measures.evidence.face_parts)
+        weights = np.ones(layer.chosen.num_blocks)
+        scores.append(part_score(layer.chosen, units, parts, weights).mean())
+    return int(np.argmax(scores))
+
+
+def _difference(what: str, values: np.ndarray) -> Difference:
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return Difference(what, float(values[0]), float(low), float(high))
+
+
+def _slope(values: np.ndarray) -> np.ndarray:
+    """Least-squares slope over layers of each row of `(R, L)`."""
+    depth = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
+    return values @ depth / max(float(depth @ depth), 1e-12)
