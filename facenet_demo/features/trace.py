@@ -16,7 +16,8 @@ One idea after `nethook` of baukit (Bau 2022).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 import torch
@@ -93,6 +94,18 @@ class Trace:
             return output.clone()
 
         return hook
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode while the block lasts; then each module is back in its own, on error too."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True  # train() would reach its children too
 
 
 class _Stop(Exception):  # noqa: N818 - not an error
