@@ -14,10 +14,12 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 _GAP = 2
 _PAPER = 255
+_AGAINST, _NOTHING, _FOR = "#1453a3", "#a0a0a0", "#c8102e"
 _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
 
@@ -237,3 +239,57 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def overlay(picture: np.ndarray, values: np.ndarray, largest: float | None = None) -> np.ndarray:
+    """Signed values over a photo made grey: red above 0, blue below, nothing at 0.
+
+    Args:
+        picture: `(H, W, 3)` uint8.
+        values: `(H, W)`.
+        largest: the value that gets the full colour; None for the largest size among `values`.
+
+    Returns:
+        `(H, W, 3)` uint8.
+    """
+    level = np.clip(values / (largest or np.abs(values).max() or 1.0), -1, 1)[..., None]
+    against, _, for_it = _signed_colours()([0.0, 0.5, 1.0])[:, :3] * 255
+    # Half its contrast, so that the darkest and brightest places can be coloured too.
+    grey = 64 + picture.mean(axis=2, keepdims=True) / 2
+    opacity = np.abs(level) * 0.85
+    colour = np.where(level > 0, for_it, against)
+    return np.round((1 - opacity) * grey + opacity * colour).astype(np.uint8)
+
+
+def explanation(picture: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
+    """A photo, and beside it what spoke for an answer (red) and against it (blue).
+
+    Args:
+        picture: `(H, W, 3)` uint8.
+        maps: for each title the values `(H, W)`, points of the score; each map has its own scale.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    figure = _figure(2.2 + 2.9 * len(maps), 2.35)
+    photo, *others = figure.subplots(1, 1 + len(maps), squeeze=False)[0]
+    photo.imshow(picture, interpolation="bilinear")
+    photo.set_title("the photo", fontsize=9)
+    photo.axis("off")
+    for axes, (title, values) in zip(others, maps.items(), strict=True):
+        largest = float(np.abs(values).max()) or 1.0
+        axes.imshow(overlay(picture, values, largest), interpolation="bilinear")
+        axes.set_title(title, fontsize=9)
+        axes.axis("off")
+        scale = ScalarMappable(Normalize(-largest, largest), cmap=_signed_colours())
+        bar = figure.colorbar(scale, ax=axes, shrink=0.75)
+        bar.set_label("points of the score", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+@cache
+def _signed_colours() -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", [_AGAINST, _NOTHING, _FOR])

@@ -112,3 +112,29 @@ def test_known_people_and_strangers_have_shares_of_their_own() -> None:
     assert sorted(labels) == [
         "people it knows: 3 photos", "strangers: 1 photos", "threshold 0.50",
     ]  # fmt: skip
+
+
+def test_values_are_laid_over_a_grey_photo() -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    picture[..., 0] = 255
+    values = np.array([[0.0, 2.0], [-1.0, -2.0]])
+    (nothing, strong), (weak, against) = plots.overlay(picture, values).astype(int)
+    assert np.ptp(nothing) == 0, "grey at 0"
+    assert strong[0] > strong[2] + 50, "red above 0"
+    assert against[2] > against[0] + 50, "blue below"
+    assert weak[2] > weak[0]
+    assert (plots.overlay(picture, values, largest=4.0)[0, 1] != strong).any()
+
+
+def test_no_value_at_all_is_the_grey_photo() -> None:
+    picture = np.full((2, 2, 3), 100, np.uint8)
+    assert (plots.overlay(picture, np.zeros((2, 2))) == 114).all()
+
+
+def test_an_explanation_shows_each_map_with_its_scale() -> None:
+    maps = {"covered": np.eye(4), "shares": -3 * np.eye(4)}
+    figure = plots.explanation(np.zeros((4, 4, 3), np.uint8), maps)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["the photo", "covered", "shares"]
+    scales = [axes.get_ylim() for axes in figure.axes if axes.get_ylabel()]
+    assert scales == [(-1, 1), (-3, 3)]

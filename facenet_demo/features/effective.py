@@ -47,8 +47,9 @@ def effective_kernels(
     """
     left, top, right, bottom = box
     device = next(network.parameters()).device
-    pixels = images.to(device, copy=True).requires_grad_(True)
-    with evaluating(network), torch.enable_grad():
+    # Lightning validates in inference mode, in which nothing has a gradient.
+    with evaluating(network), torch.inference_mode(False), torch.enable_grad():
+        pixels = images.to(device, copy=True).requires_grad_(True)
         with Trace(network, [layer], stop=True, keep_grad=True) as trace:
             network(pixels)
         maps = maps_of(trace[layer])

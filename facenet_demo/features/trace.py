@@ -98,15 +98,15 @@ class Trace:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients while the block lasts; then each module as it was."""
-    modes = [(module, module.training) for module in network.modules()]
+    """Evaluation mode, without gradients, while the block lasts; then each module as it was."""
+    training = [module for module in network.modules() if module.training]
     network.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module in training:
+            module.training = True  # train() would reach its children too
 
 
 def maps_of(output: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from facenet_demo.features.trace import Trace
+from facenet_demo.features.trace import Trace, evaluating
 
 
 def network() -> nn.Sequential:
@@ -122,3 +122,14 @@ def test_what_follows_in_place_does_not_change_what_was_kept(keep_grad: bool) ->
         net(x)
     assert torch.equal(trace["0"], net[0](x))
     assert (trace["0"] < 0).any()
+
+
+def test_each_module_is_back_in_its_own_mode_after_an_error_too() -> None:
+    net = nn.Sequential(network(), nn.Dropout())
+    net[0].eval()
+    net[0][1].train()
+    modes = [module.training for module in net.modules()]
+    with pytest.raises(ArithmeticError), evaluating(net):
+        assert not any(module.training for module in net.modules())
+        raise ArithmeticError
+    assert [module.training for module in net.modules()] == modes
