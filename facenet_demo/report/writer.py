@@ -28,11 +28,7 @@ from facenet_demo.report.measures import MEASURES, SCORES
 from facenet_demo.storage import new_file, write_json
 
 _MANIFEST = "manifest.json"
-_PAGE_FILES = {
-    "index.html": "the page: open it in a browser",
-    "style.css": "how the page looks",
-    "app.js": "what the page does",
-}
+_PAGE = resources.files("facenet_demo.report") / "page"
 
 
 def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
@@ -76,16 +72,16 @@ def write_report(folder: Path, report: Report) -> None:
     data = _plain(report, folder)
     data["scores"] = _plain(SCORES, folder)
     data["measures"] = _plain(MEASURES, folder)
-    page = resources.files("facenet_demo.report") / "page"
-    own = [FileEntry(name, "page", text) for name, text in _PAGE_FILES.items()]
+    page = {file.name: file.read_bytes() for file in _PAGE.iterdir()}
+    own = [FileEntry(name, "page", "part of the page index.html") for name in sorted(page)]
     own.append(FileEntry("data.js", "page", "what the page shows"))
     own.append(FileEntry(_MANIFEST, "manifest", "this list"))
     # First of all the list, so that whatever is there can be overwritten.
     manifest = {"title": report.title, "finished": report.finished}
     write_json(folder / _MANIFEST, manifest | {"files": [asdict(e) for e in own + entries]})
-    for name in _PAGE_FILES:
+    for name, content in page.items():
         with new_file(folder / name) as temporary:
-            temporary.write_bytes((page / name).read_bytes())
+            temporary.write_bytes(content)
     with new_file(folder / "data.js") as temporary:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
