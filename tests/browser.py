@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -10,13 +9,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import websocket
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_START_S = 60  # a cold start on a busy machine
 _ANSWER_S = 30
 
 
@@ -36,11 +35,12 @@ class Page:
     def __init__(self, connection: websocket.WebSocket) -> None:
         self._connection = connection
         self._count = 0
-        self._events: list[dict[str, Any]] = []
+        self._loaded: set[str] = set()
         self.problems: list[str] = []
         self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and wait for its result."""
@@ -57,9 +57,9 @@ class Page:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it and what it shows are there."""
-        self._events.clear()
-        self.send("Page.navigate", url=address)
-        while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+        self._loaded.clear()
+        loader = self.send("Page.navigate", url=address)["loaderId"]
+        while loader not in self._loaded:
             self._note(json.loads(self._connection.recv()))
 
     def run(self, expression: str) -> Any:
@@ -81,37 +81,42 @@ class Page:
         }})""")
 
     def click(self, selector: str) -> None:
-        """Click the first element that a CSS selector names, and wait for what follows."""
-        self.run(f"document.querySelector({selector!r}).click()")
-        self.run("new Promise((done) => setTimeout(done, 0))")
+        """Click with the mouse on the first element that a CSS selector names."""
+        x, y = self.run(f"""(() => {{
+            const element = document.querySelector({selector!r});
+            element.scrollIntoView({{block: "nearest", inline: "nearest"}});
+            const {{x, y, width, height}} = element.getBoundingClientRect();
+            return [x + width / 2, y + height / 2];
+        }})()""")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self._react()
 
     def press(self, key: str) -> None:
         """Press a key and let the page react."""
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key)
-        self.run("new Promise((done) => setTimeout(done, 0))")
+        self._react()
 
-    def size(self, width: int, height: int = 800, scale: float = 1, mobile: bool = False) -> None:
+    def size(self, width: int, height: int = 800) -> None:
+        """Show it in a window of this size, below 500 pixels as a phone does."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                  deviceScaleFactor=scale, mobile=mobile)  # fmt: skip
+                  deviceScaleFactor=1, mobile=width < 500)  # fmt: skip
 
     def scheme(self, scheme: str) -> None:
         """Prefer "light" or "dark"."""
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.send("Emulation.setEmulatedMedia", features=[feature])
 
-    def screenshot(self, path: Path, full: bool = True) -> None:
-        answer = self.send("Page.captureScreenshot", captureBeyondViewport=full)
-        path.write_bytes(base64.b64decode(answer["data"]))
-
-    def print(self, path: Path) -> None:
-        answer = self.send("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
-        path.write_bytes(base64.b64decode(answer["data"]))
+    def _react(self) -> None:
+        """Let the page handle what it was told, a change of its address included."""
+        self.run("new Promise((done) => setTimeout(done, 0))")
 
     def _note(self, event: dict[str, Any]) -> None:
-        self._events.append(event)
         method, about = event["method"], event["params"]
-        if method == "Runtime.exceptionThrown":
+        if method == "Page.lifecycleEvent" and about["name"] == "load":
+            self._loaded.add(about["loaderId"])
+        elif method == "Runtime.exceptionThrown":
             self.problems.append(about["exceptionDetails"]["exception"]["description"])
         elif method == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
             self.problems.append(about["entry"]["text"])
@@ -137,7 +142,7 @@ def browser(program: str) -> Iterator[Page]:
             text=True,
         )  # fmt: skip
         try:
-            # It says "DevTools listening on ws://127.0.0.1:PORT/devtools/browser/..." once it is up.
+            # Once it is up it says: DevTools listening on ws://127.0.0.1:PORT/devtools/...
             said = []
             for line in process.stderr:
                 said.append(line)
@@ -145,25 +150,17 @@ def browser(program: str) -> Iterator[Page]:
                     break
             else:
                 raise RuntimeError(f"{program} did not start: {''.join(said)[-2000:]}")
-            address = line.split()[-1]
+            port = urlsplit(line.split()[-1]).port
+            with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=_ANSWER_S) as answer:
+                tabs = [tab for tab in json.load(answer) if tab["type"] == "page"]
             connection = websocket.create_connection(
-                address, timeout=_START_S, suppress_origin=True
+                tabs[0]["webSocketDebuggerUrl"], timeout=_ANSWER_S, suppress_origin=True
             )
-            yield _attach(connection, address)
-            connection.close()
+            try:
+                yield Page(connection)
+            finally:
+                connection.close()
         finally:
             process.terminate()
             process.wait(_ANSWER_S)
             process.stderr.close()
-
-
-def _attach(connection: websocket.WebSocket, address: str) -> Page:
-    """Swap the browser's connection for one to its only tab."""
-    connection.send(json.dumps({"id": 0, "method": "Target.getTargets"}))
-    targets = json.loads(connection.recv())["result"]["targetInfos"]
-    tab = next(target["targetId"] for target in targets if target["type"] == "page")
-    host = address.split("/devtools/")[0]
-    own = websocket.create_connection(
-        f"{host}/devtools/page/{tab}", timeout=_ANSWER_S, suppress_origin=True
-    )
-    return Page(own)

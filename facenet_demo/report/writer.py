@@ -99,9 +99,10 @@ def _remove_report(folder: Path) -> None:
         ) from None
     except (ValueError, TypeError, KeyError):
         raise UserError(f"{folder / _MANIFEST} is not a report's manifest. {advice}") from None
-    outside = [name for name in names if name.is_absolute() or ".." in name.parts]
-    if outside:
-        raise UserError(f"{folder / _MANIFEST} lists {outside[0]}, outside its folder. {advice}")
+    home = folder.resolve()
+    for name in names:
+        if not (folder / name).parent.resolve().is_relative_to(home):
+            raise UserError(f"{folder / _MANIFEST} lists {name}, outside its folder. {advice}")
     # The manifest goes last: stopped here, the folder can still be overwritten.
     for name in sorted(names, key=lambda name: name == PurePosixPath(_MANIFEST)):
         (folder / name).unlink(missing_ok=True)

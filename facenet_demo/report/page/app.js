@@ -110,6 +110,7 @@ function navigation(parts) {
   ];
   document.getElementById("nav").replaceChildren(...entries.filter(Boolean).map(
     ([label, href, current]) => h("a", { href, "aria-current": current ? "page" : null }, label)));
+  document.querySelector("#nav [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
 function footer() {

@@ -99,9 +99,8 @@ function bar(value, largest, mark = null) {
 
 // How much of the window one position of a layer sees, as a square within a square.
 function fieldGlyph(field) {
-  const window_ = REPORT.network?.window;
-  if (!window_) return null;
-  const side = 36 * Math.min(1, field / window_);
+  if (!REPORT.network) return null;
+  const side = 36 * Math.min(1, field / REPORT.network.window);
   const start = 20 - side / 2;
   return svg("svg", { class: "field", viewBox: "0 0 40 40", "aria-hidden": "true" },
     svg("rect", { class: "window", x: 2, y: 2, width: 36, height: 36, rx: 3 }),
@@ -109,9 +108,9 @@ function fieldGlyph(field) {
 }
 
 function fieldText(field) {
-  const window_ = REPORT.network?.window;
-  if (window_ && field >= window_) return `sees the whole window (${field}\u00a0px)`;
-  return `sees ${field}\u00a0\u00d7\u00a0${field}\u00a0px${window_ ? ` of ${window_}` : ""}`;
+  const whole = REPORT.network && field >= REPORT.network.window;
+  return whole ? `sees the whole window (${field}\u00a0px)`
+    : `sees ${field}\u00a0\u00d7\u00a0${field}\u00a0px`;
 }
 
 const ALL_PARTS = [...new Set(REPORT ? REPORT.networks.flatMap((network) =>

@@ -17,9 +17,10 @@ function networkTabs(current, hrefOf) {
 }
 
 function layerFacts(layer) {
-  const maps = layer.map_size
-    ? ` \u00b7 maps of ${layer.map_size[1]}\u00a0\u00d7\u00a0${layer.map_size[0]}` : "";
-  return `${plural(layer.num_units, "unit")}${maps} \u00b7 ${fieldText(layer.receptive_field)}`;
+  const maps = layer.map_size &&
+    `maps of ${layer.map_size[1]}\u00a0\u00d7\u00a0${layer.map_size[0]}`;
+  const facts = [plural(layer.num_units, "unit"), maps, fieldText(layer.receptive_field)];
+  return h("ul", { class: "facts" }, facts.filter(Boolean).map((fact) => h("li", {}, fact)));
 }
 
 // Scores that at least one of the units has, in the order of the report's list.
@@ -57,9 +58,9 @@ function unitTile(network, layer, unit, query) {
       : h("span", { class: "no-picture" }, "no picture"),
     h("span", { class: "tile-line" },
       h("b", {}, unit.unit),
-      partName(unit.best_part),
       shown && h("span", { class: "tile-score" },
-        format(unit.scores[shown], measure(shown).style))));
+        format(unit.scores[shown], measure(shown).style)),
+      partName(unit.best_part)));
 }
 
 function sortSelect(units, query, change) {
@@ -114,7 +115,7 @@ function layerView(network, layer, query, change) {
       h("div", {},
         h("h1", { tabindex: -1 }, layer.name, network !== REPORT.networks[0] &&
           h("small", {}, ` ${network.name}`)),
-        h("p", { class: "facts" }, layerFacts(layer)))),
+        layerFacts(layer))),
     scoreList(layer.scores),
     others.length > 0 && h("p", { class: "more" }, others.map((other) => h("a", {
       href: route(["compare", network.name, layer.name, other.name, layer.name], query) },
@@ -142,12 +143,14 @@ function compareView(sides, query, change) {
     h("h1", { tabindex: -1 }, "Side by side"),
     h("div", { class: "tools" }, sortSelect(all, query, change), partFilter(all, query, change)),
     h("div", { class: "sides" }, sides.map(({ network, layer }, side) => h("section", {},
-      h("label", { class: "sort" }, h("span", { class: "hidden" }, `Layer ${side + 1}`),
+      h("h2", {}, h("a", { href: route([network.name, layer.name], query) }, layer.name),
+        h("small", {}, network.name)),
+      h("label", { class: "sort" }, "Show ",
         h("select", { "data-control": `side-${side}`, onchange: choice(side) },
           REPORT.networks.map((n) => h("optgroup", { label: n.name }, n.layers.map((l) =>
             h("option", { value: JSON.stringify([n.name, l.name]),
               selected: n === network && l === layer }, `${n.name} \u00b7 ${l.name}`)))))),
-      h("p", { class: "facts" }, layerFacts(layer)),
+      layerFacts(layer),
       scoreList(layer.scores),
       unitGrid(network, layer, query)))),
   ];

@@ -139,7 +139,7 @@ function layerList(network) {
         fieldGlyph(layer.receptive_field),
         h("div", {},
           h("h3", {}, h("a", { href: route([network.name, layer.name]) }, layer.name)),
-          h("p", { class: "facts" }, layerFacts(layer)))),
+          layerFacts(layer))),
       h("div", { class: "strip-tiles" },
         bestUnits(layer).map((unit) => unitTile(network, layer, unit, {}))),
       h("p", { class: "more" }, h("a", { href: route([network.name, layer.name]) },

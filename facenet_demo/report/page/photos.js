@@ -41,6 +41,6 @@ function speaker([layerName, number, contribution]) {
   return h("li", {},
     unit ? unitTile(network, layer, unit, {}) : h("span", { class: "tile no-picture" },
       `unit ${number}`),
-    h("p", { class: "facts" }, `${layerName} \u00b7 ${contribution < 0 ? "" : "+"}`,
+    h("p", { class: "soft" }, `${layerName} ${contribution < 0 ? "" : "+"}`,
       format(contribution)));
 }

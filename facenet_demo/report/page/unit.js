@@ -13,14 +13,14 @@ function unitView(network, layer, unit, query) {
       [`unit ${unit.unit}`]),
     h("div", { class: "turn" },
       turn(order[place - 1], href, "prev", "\u2190 ", ""),
-      h("a", { class: "back", href: back }, `All units of ${layer.name}`),
+      h("a", { class: "back", href: back }, "All units"),
       turn(place >= 0 ? order[place + 1] : undefined, href, "next", "", " \u2192")),
     h("h1", { tabindex: -1 }, `Unit ${unit.unit}`, h("small", {}, ` of ${layer.name}`,
       network !== REPORT.networks[0] && `, ${network.name}`)),
     h("p", { class: "lead" }, unitSentence(layer, unit)),
     figures(unit.pictures),
     h("div", { class: "columns" },
-      unitScores(layer, unit), partScores(unit), peopleBars(unit)),
+      h("div", {}, partScores(unit), unitScores(layer, unit)), peopleBars(unit)),
   ];
 }
 
