@@ -76,15 +76,17 @@ def write_report(folder: Path, report: Report) -> None:
     own = [FileEntry(name, "page", "part of the page index.html") for name in sorted(page)]
     own.append(FileEntry("data.js", "page", "what the page shows"))
     own.append(FileEntry(_MANIFEST, "manifest", "this list"))
-    # First of all the list, so that whatever is there can be overwritten.
-    manifest = {"title": report.title, "finished": report.finished}
-    write_json(folder / _MANIFEST, manifest | {"files": [asdict(e) for e in own + entries]})
+    # First of all the list, so that whatever is there can be overwritten; finished last of all.
+    manifest = {"title": report.title, "finished": False}
+    manifest["files"] = [asdict(entry) for entry in own + entries]
+    write_json(folder / _MANIFEST, manifest)
     for name, content in page.items():
         with new_file(folder / name) as temporary:
             temporary.write_bytes(content)
     with new_file(folder / "data.js") as temporary:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
+    write_json(folder / _MANIFEST, manifest | {"finished": report.finished})
 
 
 def _remove_report(folder: Path) -> None:

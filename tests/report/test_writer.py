@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from facenet_demo.report import (
     UnitPage,
     start_report,
     write_report,
+    writer,
 )
+from facenet_demo.storage import new_file
 
 
 def data(folder: Path) -> dict[str, Any]:
@@ -160,6 +163,25 @@ def test_an_unfinished_report_can_be_overwritten(finished: Path, tmp_path: Path)
     write_report(finished, report)
     start_report(finished, "New", overwrite=True)
     assert not (finished / "pictures").exists()
+
+
+@pytest.mark.parametrize("name", ["app.js", "index.html", "style.css", "data.js"])
+def test_stopped_at_any_file_it_is_unfinished_and_can_be_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def stop(path: Path) -> AbstractContextManager[Path]:
+        if path.name == name:
+            raise KeyboardInterrupt
+        return new_file(path)
+
+    folder = tmp_path / "report"
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "new_file", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(folder, Report("Old"))
+    assert manifest(folder)["finished"] is False
+    start_report(folder, "New", overwrite=True)
+    assert data(folder)["title"] == "New"
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"files": [1]}', '{"files": 3}'])

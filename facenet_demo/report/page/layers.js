@@ -145,11 +145,11 @@ function compareView(sides, query, change) {
     h("div", { class: "sides" }, sides.map(({ network, layer }, side) => h("section", {},
       h("h2", {}, h("a", { href: route([network.name, layer.name], query) }, layer.name),
         h("small", {}, network.name)),
-      h("label", { class: "sort" }, "Show ",
+      h("label", { class: "sort" }, h("span", { class: "hidden" }, `Layer ${side + 1}`),
         h("select", { "data-control": `side-${side}`, onchange: choice(side) },
           REPORT.networks.map((n) => h("optgroup", { label: n.name }, n.layers.map((l) =>
             h("option", { value: JSON.stringify([n.name, l.name]),
-              selected: n === network && l === layer }, `${n.name} \u00b7 ${l.name}`)))))),
+              selected: n === network && l === layer }, l.name)))))),
       layerFacts(layer),
       scoreList(layer.scores),
       unitGrid(network, layer, query)))),

@@ -126,7 +126,7 @@ function intervalStrip(scores, columns, scale) {
       const y = 1 + step * (i + 0.5);
       return svg("g", { class: column === columns[0] ? "first" : "control" },
         low !== null && high !== null && svg("line", { x1: x(low), x2: x(high), y1: y, y2: y }),
-        svg("circle", { cx: x(value), cy: y, r: column === columns[0] ? 3.2 : 2.2 }));
+        svg("circle", { cx: x(value), cy: y, r: column === columns[0] ? 2.7 : 2 }));
     }));
 }
 
