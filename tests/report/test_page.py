@@ -10,7 +10,17 @@ import pytest
 from browser import Page, browser, find_browser
 from fake_report import LAYERS, PARTS, fake_report
 
-from facenet_demo.report import SCORES, Report, UnitPage, start_report, write_report
+from facenet_demo.report import (
+    SCORES,
+    LayerPage,
+    NetworkPages,
+    PartScore,
+    PersonScore,
+    Report,
+    UnitPage,
+    start_report,
+    write_report,
+)
 
 LAYER = "#/trained/stages.1"
 ROUTES = ("#/", "#/trained", "#/untrained", LAYER, "#/untrained/stem", f"{LAYER}/5", "#/compare",
@@ -300,6 +310,27 @@ def test_an_unfinished_report_says_so(page: Page, tmp_path: Path) -> None:
     for hash_ in ("#/compare", "#/photos", "#/measures"):
         page.go(hash_)
         assert "unfinished" in text(page, ".banner")
+    page.requests.clear()
+
+
+def test_a_report_with_little_in_it_and_long_names(page: Page, tmp_path: Path) -> None:
+    """A layer without space, units without pictures or scores, names that no line can hold."""
+    name = "layer4.1.downsample_of_the_residual_branch.0.conv"
+    person = "Wolfeschlegelsteinhausenbergerdorff_Hubert_Blaine_Senior"
+    part = "left_corner_of_the_mouth_as_seen_in_the_image"
+    unit = UnitPage(0, part, person, {"iou": None}, {part: PartScore(0.5)},
+                    (PersonScore(person, -0.5), PersonScore("B", 0.0)))  # fmt: skip
+    layer = LayerPage(name, 1000, None, 512, units=(unit, UnitPage(999)))
+    empty = LayerPage("head", 40, None, 512)
+    network = NetworkPages("untrained", (layer, empty))
+    write_report(tmp_path, Report(person, networks=(network,)))
+    page.size(360)
+    page.open((tmp_path / "index.html").as_uri())
+    home = f"#/untrained/{name}"
+    for hash_ in ("#/", home, f"{home}/0", f"{home}/999", "#/untrained/head", "#/compare"):
+        page.go(hash_)
+        assert text(page, "h1") != "Nothing of that name"
+        assert page.run("document.documentElement.scrollWidth") <= 360, hash_
     page.requests.clear()
 
 
