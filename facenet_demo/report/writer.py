@@ -28,11 +28,7 @@ from facenet_demo.report.measures import MEASURES, SCORES
 from facenet_demo.storage import new_file, write_json
 
 _MANIFEST = "manifest.json"
-_PAGE_FILES = {
-    "index.html": "the page: open it in a browser",
-    "style.css": "how the page looks",
-    "app.js": "what the page does",
-}
+_PAGE = resources.files("facenet_demo.report") / "page"
 
 
 def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
@@ -76,19 +72,21 @@ def write_report(folder: Path, report: Report) -> None:
     data = _plain(report, folder)
     data["scores"] = _plain(SCORES, folder)
     data["measures"] = _plain(MEASURES, folder)
-    page = resources.files("facenet_demo.report") / "page"
-    own = [FileEntry(name, "page", text) for name, text in _PAGE_FILES.items()]
+    page = {file.name: file.read_bytes() for file in _PAGE.iterdir()}
+    own = [FileEntry(name, "page", "part of the page index.html") for name in sorted(page)]
     own.append(FileEntry("data.js", "page", "what the page shows"))
     own.append(FileEntry(_MANIFEST, "manifest", "this list"))
-    # First of all the list, so that whatever is there can be overwritten.
-    manifest = {"title": report.title, "finished": report.finished}
-    write_json(folder / _MANIFEST, manifest | {"files": [asdict(e) for e in own + entries]})
-    for name in _PAGE_FILES:
+    # First of all the list, so that whatever is there can be overwritten; finished last of all.
+    manifest = {"title": report.title, "finished": False}
+    manifest["files"] = [asdict(entry) for entry in own + entries]
+    write_json(folder / _MANIFEST, manifest)
+    for name, content in page.items():
         with new_file(folder / name) as temporary:
-            temporary.write_bytes((page / name).read_bytes())
+            temporary.write_bytes(content)
     with new_file(folder / "data.js") as temporary:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
+    write_json(folder / _MANIFEST, manifest | {"finished": report.finished})
 
 
 def _remove_report(folder: Path) -> None:
@@ -103,9 +101,10 @@ def _remove_report(folder: Path) -> None:
         ) from None
     except (ValueError, TypeError, KeyError):
         raise UserError(f"{folder / _MANIFEST} is not a report's manifest. {advice}") from None
-    outside = [name for name in names if name.is_absolute() or ".." in name.parts]
-    if outside:
-        raise UserError(f"{folder / _MANIFEST} lists {outside[0]}, outside its folder. {advice}")
+    home = folder.resolve()
+    for name in names:
+        if not (folder / name).parent.resolve().is_relative_to(home):
+            raise UserError(f"{folder / _MANIFEST} lists {name}, outside its folder. {advice}")
     # The manifest goes last: stopped here, the folder can still be overwritten.
     for name in sorted(names, key=lambda name: name == PurePosixPath(_MANIFEST)):
         (folder / name).unlink(missing_ok=True)

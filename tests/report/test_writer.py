@@ -1,0 +1,220 @@
+"""A report's files: whole, listed, and only ever removed if they were the report's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_report import LAYERS, fake_report
+
+from facenet_demo.records import UserError
+from facenet_demo.report import (
+    SCORES,
+    LayerPage,
+    NetworkPages,
+    PersonScore,
+    Picture,
+    Report,
+    UnitPage,
+    start_report,
+    write_report,
+    writer,
+)
+from facenet_demo.storage import new_file
+
+
+def data(folder: Path) -> dict[str, Any]:
+    """What the page will find in `window.REPORT`."""
+    text = (folder / "data.js").read_text("utf-8")
+    assert text.startswith("window.REPORT = ")
+    assert text.endswith(";\n")
+    return json.loads(text.removeprefix("window.REPORT = ")[:-2])
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "manifest.json").read_text("utf-8"))
+
+
+def files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
+def one_unit(unit: UnitPage) -> Report:
+    layer = LayerPage("stem", 1, (4, 4), 7, units=(unit,))
+    return Report("One unit", networks=(NetworkPages("trained", (layer,)),))
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """The folder of a small report."""
+    folder = tmp_path / "report"
+    start_report(folder, "Old")
+    write_report(folder, fake_report(folder, num_units=2))
+    return folder
+
+
+def test_a_started_report_says_that_it_is_unfinished(tmp_path: Path) -> None:
+    folder = tmp_path / "deep/report"
+    start_report(folder, "Title")
+    assert data(folder)["finished"] is False
+    assert manifest(folder)["finished"] is False
+    assert (folder / "index.html").is_file()
+
+
+def test_the_manifest_lists_every_file_once(finished: Path) -> None:
+    listed = [entry["file"] for entry in manifest(finished)["files"]]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == files(finished)
+    assert manifest(finished)["finished"] is True
+
+
+def test_the_manifest_says_where_a_picture_belongs(finished: Path) -> None:
+    entries = {entry["file"]: entry for entry in manifest(finished)["files"]}
+    name = "pictures/untrained/stages.1/1-synthesis.png"
+    about = {key: entries[name][key] for key in ("network", "layer", "unit", "kind")}
+    assert about == {
+        "network": "untrained", "layer": "stages.1", "unit": 1, "kind": "synthesis",
+    }  # fmt: skip
+    assert entries["progression.json"]["kind"] == "numbers"
+    assert entries["progression.json"]["layer"] is None
+
+
+def test_data_hold_what_the_report_holds(finished: Path, tmp_path: Path) -> None:
+    report = fake_report(tmp_path / "same", num_units=2)
+    shown = data(finished)
+    assert [layer["name"] for layer in shown["networks"][0]["layers"]] == list(LAYERS)
+    unit, seen = (
+        report.networks[1].layers[2].units[1],
+        shown["networks"][1]["layers"][2]["units"][1],
+    )
+    assert seen["best_person"] == unit.best_person
+    assert seen["scores"]["iou"] == pytest.approx(unit.scores["iou"], rel=1e-4)
+    assert seen["parts"]["mouth"] == pytest.approx(list(unit.parts["mouth"]), rel=1e-4)
+    assert seen["people"][3][0] == "person 03"
+    assert set(shown["scores"]) == set(SCORES)
+
+
+def test_data_tell_the_size_of_pictures(finished: Path) -> None:
+    chart = data(finished)["progression"]["figure"]
+    assert (chart["width"], chart["height"]) == (1000, 360)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan"), None])
+def test_what_was_not_measured_is_null(tmp_path: Path, value: float | None) -> None:
+    write_report(tmp_path, one_unit(UnitPage(0, scores={"iou": value})))
+    assert data(tmp_path)["networks"][0]["layers"][0]["units"][0]["scores"] == {"iou": None}
+
+
+def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
+    unit = UnitPage(np.int64(3), scores={"iou": np.float32(0.25)})
+    write_report(tmp_path, one_unit(unit))
+    seen = data(tmp_path)["networks"][0]["layers"][0]["units"][0]
+    assert (seen["unit"], seen["scores"]["iou"]) == (3, 0.25)
+
+
+def test_arrays_do_not_belong_in_a_report(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="ndarray"):
+        write_report(tmp_path, one_unit(UnitPage(0, scores={"iou": np.zeros(2)})))
+
+
+def test_names_are_kept_as_they_are(tmp_path: Path) -> None:
+    name = "O'Neil \"<b>\u2028</script> Zoë 王"
+    write_report(tmp_path, one_unit(UnitPage(0, people=(PersonScore(name, 1.0),))))
+    assert data(tmp_path)["networks"][0]["layers"][0]["units"][0]["people"] == [[name, 1.0, None]]
+
+
+def test_a_missing_picture_is_named_and_nothing_is_written(finished: Path) -> None:
+    before = (finished / "data.js").read_bytes()
+    lost = Picture("pictures/lost.png", "Lost", "patches")
+    with pytest.raises(FileNotFoundError, match=r"pictures/lost\.png"):
+        write_report(finished, one_unit(UnitPage(0, pictures=(lost,))))
+    assert (finished / "data.js").read_bytes() == before
+
+
+def test_a_folder_with_something_in_it_is_left_alone(finished: Path) -> None:
+    before = {name: (finished / name).read_bytes() for name in files(finished)}
+    with pytest.raises(UserError, match=r"--output.*--overwrite"):
+        start_report(finished, "New")
+    assert {name: (finished / name).read_bytes() for name in files(finished)} == before
+
+
+def test_an_empty_folder_is_used(tmp_path: Path) -> None:
+    start_report(tmp_path, "Title")
+    assert data(tmp_path)["title"] == "Title"
+
+
+def test_overwriting_removes_the_report_and_nothing_else(finished: Path) -> None:
+    mine = finished / "pictures/trained/stem/mine.txt"
+    mine.write_text("keep me")
+    start_report(finished, "New", overwrite=True)
+    fresh = {entry["file"] for entry in manifest(finished)["files"]}
+    assert files(finished) == fresh | {"pictures/trained/stem/mine.txt"}
+    assert not (finished / "pictures/untrained").exists()
+    assert data(finished)["title"] == "New"
+
+
+def test_an_unfinished_report_can_be_overwritten(finished: Path, tmp_path: Path) -> None:
+    report = dataclasses.replace(fake_report(finished, num_units=2), finished=False)
+    write_report(finished, report)
+    start_report(finished, "New", overwrite=True)
+    assert not (finished / "pictures").exists()
+
+
+@pytest.mark.parametrize("name", ["app.js", "index.html", "style.css", "data.js"])
+def test_stopped_at_any_file_it_is_unfinished_and_can_be_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def stop(path: Path) -> AbstractContextManager[Path]:
+        if path.name == name:
+            raise KeyboardInterrupt
+        return new_file(path)
+
+    folder = tmp_path / "report"
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "new_file", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(folder, Report("Old"))
+    assert manifest(folder)["finished"] is False
+    start_report(folder, "New", overwrite=True)
+    assert data(folder)["title"] == "New"
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"files": [1]}', '{"files": 3}'])
+def test_what_is_no_report_is_not_overwritten(tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    before = files(tmp_path)
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        start_report(tmp_path, "New", overwrite=True)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["../mine.txt", "linked/mine.txt", "{outside}/mine.txt", ""])
+def test_nothing_outside_the_folder_is_removed(tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for place in (tmp_path, outside):
+        (place / "mine.txt").write_text("keep me")
+    folder = tmp_path / "report"
+    start_report(folder, "Old")
+    (folder / "linked").symlink_to(outside)
+    listing = manifest(folder)
+    listing["files"].append({"file": name.format(outside=outside)})
+    (folder / "manifest.json").write_text(json.dumps(listing))
+    with pytest.raises(UserError, match="outside its folder"):
+        start_report(folder, "New", overwrite=True)
+    assert (tmp_path / "mine.txt").is_file()
+    assert (outside / "mine.txt").is_file()
+    assert (folder / "data.js").is_file()
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    with pytest.raises(UserError, match="cannot be written"):
+        start_report(tmp_path / "report", "Title")
