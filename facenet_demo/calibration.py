@@ -14,9 +14,14 @@ What neither can tell: how the network does on photos unlike those it was valida
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+
+from facenet_demo.records import UserError
 
 NUM_BINS = 15
 _TEMPERATURES = (0.05, 20.0)
@@ -31,11 +36,30 @@ class Calibration:
         threshold: a face whose largest probability is not above it is a stranger's; None if there
             were no strangers to set it on.
         false_accept_rate: share of validation strangers that may pass the threshold, in [0, 1].
+        outsider_certainty: their largest probabilities, falling, from which the threshold of
+            another rate follows.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     false_accept_rate: float = 0.01
+    outsider_certainty: tuple[float, ...] = ()
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Calibration:
+        """From the plain values that a file carries (`dataclasses.asdict`).
+
+        Raises:
+            ValueError, TypeError: if they are not those of a calibration.
+        """
+        made = cls(**{**values, "outsider_certainty": tuple(values.get("outsider_certainty", ()))})
+        numbers = [made.temperature, made.false_accept_rate, *made.outsider_certainty]
+        numbers += [] if made.threshold is None else [made.threshold]
+        if not all(isinstance(x, float | int) and math.isfinite(x) for x in numbers):
+            raise ValueError("its calibration is not made of finite numbers")
+        if made.temperature <= 0:
+            raise ValueError(f"its temperature is {made.temperature}")
+        return made
 
     def probability(self, logits: torch.Tensor) -> torch.Tensor:
         """Probabilities `(N, P)` of scores `(N, P)`."""
@@ -51,6 +75,29 @@ class Calibration:
         if self.threshold is None:
             return torch.ones_like(certainty, dtype=torch.bool)
         return certainty > self.threshold
+
+    def at(self, false_accept_rate: float) -> Calibration:
+        """The same with the threshold that this share of the validation strangers passes.
+
+        Args:
+            false_accept_rate: in [0, 1).
+
+        Raises:
+            UserError: if it was made without strangers, or for a share outside [0, 1).
+        """
+        if not 0 <= false_accept_rate < 1:
+            raise UserError(
+                f"A false-accept rate is at least 0 and below 1, not {false_accept_rate}."
+            )
+        if not self.outsider_certainty:
+            raise UserError(
+                "No false-accept rate can be chosen: the training kept no scores of strangers. "
+                "Set a threshold instead, or train anew with --data.split.outsiders."
+            )
+        row = int(false_accept_rate * len(self.outsider_certainty))
+        return replace(
+            self, threshold=self.outsider_certainty[row], false_accept_rate=false_accept_rate
+        )
 
 
 def calibrate(
@@ -80,8 +127,8 @@ def calibrate(
     if not len(outsider_logits):
         return calibration
     certainty = calibration.certainty(outsider_logits).sort(descending=True).values
-    threshold = float(certainty[int(false_accept_rate * len(certainty))])
-    return Calibration(calibration.temperature, threshold, false_accept_rate)
+    kept = replace(calibration, outsider_certainty=tuple(certainty.tolist()))
+    return kept.at(false_accept_rate)
 
 
 def evaluate(

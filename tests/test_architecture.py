@@ -14,7 +14,7 @@ FLOORS = [
     {"__init__", "records", "storage", "progress"},
     {"transforms", "batches", "faces", "networks", "features", "calibration"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
-    {"datamodule", "tasks", "interruption"},
+    {"datamodule", "tasks", "interruption", "predict"},
     {"callbacks", "runs", "summary", "evaluation"},
     {"cli"},
     {"training"},
