@@ -92,9 +92,10 @@ class Predictor:
         Raises:
             TypeError, ValueError: for an array or tensor that is no image.
         """
-        many = isinstance(image, list | tuple)
-        if many or (isinstance(image, np.ndarray | torch.Tensor) and image.ndim == 4):
+        if isinstance(image, list | tuple):
             return list(self.stream(image))
+        if isinstance(image, np.ndarray | torch.Tensor) and image.ndim == 4:
+            return list(self.stream(list(image)))
         return self._one(image)
 
     def stream(
@@ -128,9 +129,7 @@ class Predictor:
         side = self.model.window
         if faces.ndim != 4 or tuple(faces.shape[1:]) != (3, side, side):
             raise ValueError(f"Faces are (F, 3, {side}, {side}), not {tuple(faces.shape)}.")
-        if not faces.is_floating_point() or (
-            len(faces) and not 0 <= faces.min() <= faces.max() <= 1
-        ):
+        if not faces.is_floating_point() or not ((faces >= 0) & (faces <= 1)).all():
             raise ValueError("The pixels of faces are floats in [0, 1].")
         return self.model(faces.float()).embeddings
 
