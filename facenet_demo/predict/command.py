@@ -91,14 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--false-accept-rate", type=float, metavar="X",
         help="or: the share of strangers that may get a name, such as 0.01")  # fmt: skip
     add("--gallery", type=Path, metavar="PATH",
-        help="name these people instead: a folder with a folder for each, or a saved gallery")  # fmt: skip
+        help="name these people instead: a folder of folders, or a saved gallery")  # fmt: skip
     add("--save-gallery", type=Path, metavar="FILE", help="keep it, as FILE.safetensors")
     add("--strangers", type=Path, metavar="DIR",
         help="photos of people who are not in the gallery; they set its threshold")  # fmt: skip
     add("--every", type=_at_least_1, default=5, metavar="N",
         help="of videos every N-th frame is looked at (5)")  # fmt: skip
     add("--search-side", type=_at_least_1, default=640, metavar="PIXELS",
-        help="photos are searched at this longer side; faces down to 1/20 of it are found (640)")  # fmt: skip
+        help="longer side that photos are searched at; faces down to 1/20 are found (640)")  # fmt: skip
     add("--max-megapixels", type=_at_least_1, default=MAX_PIXELS // 1_000_000, metavar="N",
         help="larger photos are refused (100)")  # fmt: skip
     add("--threads", type=_at_least_1, metavar="N", help="photos at once (one for each core)")
@@ -230,15 +230,20 @@ def _different(places: Sequence[Path]) -> Iterator[Path]:
         yield place.with_name(f"{place.stem}-{count + 1}{place.suffix}") if count else place
 
 
-def _writers(settings: argparse.Namespace, files: ExitStack) -> list[Callable[[Result], object]]:
-    writers: list[Callable[[Result], object]] = []
+def _writers(settings: argparse.Namespace, files: ExitStack) -> list[Callable[[Result], None]]:
+    writers: list[Callable[[Result], None]] = []
     if settings.json is not None:
         lines = _open(settings.json, files)
-        writers.append(lambda result: (lines.write(json_line(result) + "\n"), lines.flush()))
+        writers.append(lambda result: print(json_line(result), file=lines, flush=True))
     if settings.csv is not None:
         table = _open(settings.csv, files)
         writer = csv_writer(table)
-        writers.append(lambda result: (writer.writerows(csv_rows(result)), table.flush()))
+
+        def write(result: Result) -> None:
+            writer.writerows(csv_rows(result))
+            table.flush()
+
+        writers.append(write)
     return writers
 
 

@@ -33,8 +33,8 @@ def warnings(window: np.ndarray, landmarks: np.ndarray, transform: np.ndarray) -
 
 def sharpness(window: np.ndarray) -> float:
     """Mean square of the Laplacian of a window's grey values over their variance."""
-    grey = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.resize(grey, (_SHARPNESS_SIDE,) * 2, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(window, (_SHARPNESS_SIDE,) * 2, interpolation=cv2.INTER_AREA)
+    grey: np.ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.square(cv2.Laplacian(grey, cv2.CV_32F)).mean() / max(grey.var(), 1.0))
 
 
