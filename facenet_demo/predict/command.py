@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--every", type=_at_least_1, default=5, metavar="N",
         help="of videos every N-th frame is looked at (5)")  # fmt: skip
     add("--search-side", type=_at_least_1, default=640, metavar="PIXELS",
-        help="longer side that photos are searched at; faces down to 1/20 are found (640)")  # fmt: skip
+        help="longer side of the search; faces down to 1/20 of it are found (640)")  # fmt: skip
     add("--max-megapixels", type=_at_least_1, default=MAX_PIXELS // 1_000_000, metavar="N",
         help="larger photos are refused (100)")  # fmt: skip
     add("--threads", type=_at_least_1, metavar="N", help="photos at once (one for each core)")

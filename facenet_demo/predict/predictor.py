@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 import torch
 
-from facenet_demo.predict.gallery import Gallery, open_gallery, with_rule
+from facenet_demo.predict.enrollment import open_gallery
+from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores, load_model
 from facenet_demo.predict.naming import Named, Namer, TrainedNamer
 from facenet_demo.predict.parallel import ordered_map
@@ -65,11 +67,15 @@ class Predictor:
                 self.model.people, self.model.calibration, threshold, false_accept_rate
             )
         else:
-            if not isinstance(gallery, Gallery):
+            if isinstance(gallery, Gallery):
+                gallery = of_model(gallery, self.model)
+            else:
                 gallery = open_gallery(gallery, self.reader, self.model, strangers)
-            elif gallery.digest != self.model.digest:
-                raise UserError("The gallery was made with another network; enrol it anew.")
-            self.namer = with_rule(gallery, threshold, false_accept_rate)
+            if threshold is not None:
+                gallery = replace(gallery, threshold=threshold, false_accept_rate=None)
+            elif false_accept_rate is not None:
+                gallery = gallery.at(false_accept_rate)
+            self.namer = gallery
 
     @overload
     def __call__(self, image: ImageLike) -> PhotoResult: ...
