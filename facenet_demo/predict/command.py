@@ -28,7 +28,7 @@ from facenet_demo.predict.output import (
 )
 from facenet_demo.predict.parallel import ordered_map
 from facenet_demo.predict.predictor import Predictor
-from facenet_demo.predict.results import PhotoResult, Prediction
+from facenet_demo.predict.results import Appearance, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video
 from facenet_demo.progress import console, track
 from facenet_demo.records import UserError
@@ -132,6 +132,7 @@ def _run(settings: argparse.Namespace) -> int:
         _introduce(predictor.namer, settings.save_gallery)
     console.print(escape(predictor.namer.rule()))
     work = _Work(predictor, settings.every, settings.annotate)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong with a video is a row of the results
     if len(found.files) > 1:
         # The files are what runs in parallel.
         cv2.setNumThreads(1)
@@ -277,10 +278,12 @@ def _conclude(results: Sequence[Result], found: Found, settings: argparse.Namesp
         for result in results:
             if not isinstance(result, PhotoResult):
                 terminal.print(video_table(result))
-    faces = [face for photo in photos for face in photo.faces]
+    faces: list[Prediction | Appearance] = []
+    for result in results:
+        faces += result.faces if isinstance(result, PhotoResult) else result.appearances
     unread = sum(result.error is not None for result in results)
     parts = [
-        f"{len(photos)} photos",
+        f"{len(results)} files",
         f"{len(faces)} faces",
         f"{sum(face.name is not None for face in faces)} named",
     ]

@@ -77,15 +77,16 @@ def photo_table(results: Sequence[PhotoResult]) -> Table:
     return table
 
 
-def video_table(result: VideoResult) -> Table:
-    """A line for each appearance."""
+def video_table(result: VideoResult) -> Table | Text:
+    """A line for each appearance; one line in all where there is none."""
+    if not result.appearances:
+        reason = printable(result.error or "no face found")
+        return Text(f"{printable(result.file)}: {reason}", style="red" if result.error else "dim")
     table = _table("from", "to", "name", "probability", "otherwise", "frames")
     table.title = Text(printable(result.file))
     for seen in result.appearances:
         times = (clock(seen.start), clock(seen.end))
         table.add_row(*times, *_named(seen), str(seen.num_frames))
-    if not result.appearances:
-        table.add_row("", "", Text("no face found", style="dim"), "", "", "")
     if result.error is not None:
         table.caption = Text(printable(result.error), style="red")
     return table

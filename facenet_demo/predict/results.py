@@ -76,8 +76,8 @@ class Appearance:
         probability, guesses: as in `Prediction`, from all frames together.
         start, end: first and last time seen, seconds.
         num_frames: how many of the frames looked at show the face.
-        best: the face as the detector saw it best, and
-        best_time: when, seconds.
+        best: where the face is in the frame that shows it best, named as above, and
+        best_time: when that is, seconds.
     """
 
     name: str | None

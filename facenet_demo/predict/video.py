@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,6 +101,7 @@ def read_frames(path: Path, every: int) -> Iterator[Frame]:
         raise ImageError("empty file")
     # A video can name other files; nothing is fetched from the net for it.
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said once, by us
     video = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     try:
         number = 0
@@ -158,9 +159,10 @@ def _appearance(predictor: Predictor, track: _Track) -> Appearance:
     scores = Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
     name, guesses = predictor.name(predictor.namer(scores), 0)
     assert track.best is not None
+    best = replace(track.best, name=name, probability=guesses[0].probability, guesses=guesses)
     return Appearance(
         name, guesses[0].probability, guesses, track.times[0], track.times[-1], len(track.times),
-        track.best, track.best_time,
+        best, track.best_time,
     )  # fmt: skip
 
 
