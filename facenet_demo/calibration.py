@@ -6,10 +6,13 @@
     evaluate(calibration, test_logits, test_labels, test_outsider_logits)
 
 Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that divides all scores, chosen
-on validation photos; it changes how sure the network is, never whom it names. The largest
-probability is also the score that tells known people from strangers (Hendrycks and Gimpel 2017,
-arXiv 1610.02136): the threshold is set where a stated share of validation strangers would pass.
-What neither can tell: how the network does on photos unlike those it was validated on.
+on validation photos; it changes how sure the network is, never whom it names. Where few photos are
+all named rightly, no temperature would be sure enough: as in Platt's method (1999, "Probabilistic
+outputs for support vector machines") N photos then stand for N + 1 right names in N + 2.
+
+The largest probability is also the score that tells known people from strangers (Hendrycks and
+Gimpel 2017, arXiv 1610.02136): the threshold is set where a stated share of validation strangers
+would pass. What neither can tell: how the network does on photos unlike those it was validated on.
 """
 
 from __future__ import annotations
@@ -62,8 +65,11 @@ class Calibration:
         return made
 
     def probability(self, logits: torch.Tensor) -> torch.Tensor:
-        """Probabilities `(N, P)` of scores `(N, P)`."""
-        return (logits / self.temperature).softmax(dim=1)
+        """Probabilities `(N, P)` of scores `(N, P)`, in double precision.
+
+        The surest faces, by which strangers are told, would all be 1 in single precision.
+        """
+        return (logits.double() / self.temperature).softmax(dim=1)
 
     def certainty(self, logits: torch.Tensor) -> torch.Tensor:
         """The largest probability of each row, `(N,)`."""
@@ -117,9 +123,12 @@ def calibrate(
 
     from scipy.optimize import minimize_scalar  # takes long to import, and naming does without
 
+    num_people = logits.shape[1]
+    smoothing = num_people / max(num_people - 1, 1) / (len(logits) + 2)
+
     def loss(log_temperature: float) -> float:
-        temperature = torch.tensor(log_temperature).exp()
-        return float(torch.nn.functional.cross_entropy(logits / temperature, labels))
+        scaled = logits / torch.tensor(log_temperature).exp()
+        return float(torch.nn.functional.cross_entropy(scaled, labels, label_smoothing=smoothing))
 
     low, high = torch.tensor(_TEMPERATURES).log().tolist()
     best = minimize_scalar(loss, bounds=(low, high), method="bounded")

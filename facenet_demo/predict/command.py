@@ -132,7 +132,8 @@ def _run(settings: argparse.Namespace) -> int:
         _introduce(predictor.namer, settings.save_gallery)
     console.print(escape(predictor.namer.rule()))
     work = _Work(predictor, settings.every, settings.annotate)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong with a video is a row of the results
+    # What is wrong with a video is a row of the results.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     if len(found.files) > 1:
         # The files are what runs in parallel.
         cv2.setNumThreads(1)

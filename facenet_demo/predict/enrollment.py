@@ -34,7 +34,7 @@ from facenet_demo.records import UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError
 
-_TEMPERATURES = torch.logspace(-2.5, 0, 60).tolist()
+_TEMPERATURES = torch.logspace(-4, 0, 100).tolist()
 _ROUGH_TEMPERATURE = 0.1
 
 

@@ -72,7 +72,7 @@ class _Exported(nn.Module):
         embedding = self.network.embed(windows)
         logits = self.network.head(embedding)
         unit = nn.functional.normalize(embedding, dim=1)
-        return self.calibration.probability(logits), logits, unit
+        return self.calibration.probability(logits).float(), logits, unit
 
 
 def export(model: TorchModel, path: Path) -> Check:
