@@ -71,7 +71,8 @@ def read_photo(
     Args:
         path: a file that Pillow reads, HEIC too if `pillow-heif` is there; of an animation the
             first frame.
-        max_pixels: larger images are refused by their header, before decoding.
+        max_pixels: larger images are refused by their header, before decoding; Pillow's own limit,
+            twice Image.MAX_IMAGE_PIXELS, holds too.
         decoded_side: a JPEG whose longer side keeps so many pixels is decoded at 1/2, 1/4 or 1/8.
 
     Raises:
@@ -159,13 +160,12 @@ def _orientation(file: Image.Image) -> int:
 
 
 def _reason(path: Path | str, error: Exception) -> str:
-    path = Path(path)
-    if path.is_file() and path.stat().st_size == 0:
-        return "empty file"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image" if Path(path).stat().st_size else "empty file"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too many pixels ({error})"
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     return f"damaged image ({error})"

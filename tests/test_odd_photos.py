@@ -1,4 +1,4 @@
-"""Photos as people have them: each is read as it is meant to be seen, or refused with its reason."""
+"""Photos as people have them: read as they are meant to be seen, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import struct
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,10 @@ def animation(kind: str) -> bytes:
     return save(RGB, kind, save_all=True, append_images=[black, black], duration=100)
 
 
+def deep(grey: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+
+
 def with_alpha(alpha: int) -> Image.Image:
     image = RGB.copy()
     image.putalpha(alpha)
@@ -48,7 +53,7 @@ READABLE: dict[str, tuple[Callable[[], bytes], float]] = {
     "cmyk jpeg": (lambda: save(RGB.convert("CMYK"), "JPEG", quality=95), 4),
     "png": (lambda: save(RGB, "PNG"), 0),
     "grey png": (lambda: save(GREY, "PNG"), 1),
-    "16-bit png": (lambda: save(Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257), "PNG"), 1),
+    "16-bit png": (lambda: save(deep(GREY), "PNG"), 1),
     "palette png": (lambda: save(RGB.quantize(256), "PNG"), 4),
     "opaque alpha": (lambda: save(with_alpha(255), "PNG"), 0),
     "grey alpha": (lambda: save(GREY.convert("LA"), "PNG"), 1),
@@ -61,7 +66,7 @@ READABLE: dict[str, tuple[Callable[[], bytes], float]] = {
     "pgm": (lambda: save(GREY, "PPM"), 1),
     "jpeg 2000": (lambda: save(RGB, "JPEG2000"), 1),
     "avif": (lambda: save(RGB, "AVIF", quality=90), 5),
-    "damaged exif": (lambda: save(RGB, "JPEG", quality=95, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), 3),
+    "damaged exif": (lambda: save(RGB, "JPEG", quality=95, exif=b"Exif\0\0MM\0*\xff"), 3),
     "more after the end": (lambda: save(RGB, "PNG") + b"tail" * 50, 0),
 }  # fmt: skip
 
@@ -76,7 +81,7 @@ def test_it_looks_the_same(name: str, tmp_path: Path) -> None:
     assert found.dtype == np.uint8
     assert found.shape == FACE.shape
     difference = np.abs(found.mean(2) - FACE.mean(2))
-    if tolerance == 1:  # grey is a weighted mean of the colours
+    if "grey" in name or name in ("16-bit png", "pgm"):  # a weighted mean of the colours
         difference = np.abs(found.mean(2) - np.asarray(GREY))
     assert difference.mean() <= tolerance + 0.5
 
@@ -105,7 +110,8 @@ def test_heic_is_read_or_its_package_named(tmp_path: Path, monkeypatch: pytest.M
 
 def png_header(width: int, height: int) -> bytes:
     whole = save(RGB, "PNG")
-    return whole[:16] + struct.pack(">II", width, height) + whole[24:]
+    head = b"IHDR" + struct.pack(">II", width, height) + whole[24:29]
+    return whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:]
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -115,7 +121,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "half a jpeg": (lambda: save(RGB, "JPEG")[:900], "damaged image"),
     "half a gif": (lambda: save(RGB, "GIF")[:900], "damaged image"),
     "half a webp": (lambda: save(RGB, "WEBP")[:300], "damaged image|not an image"),
-    "a header of 20,000 x 20,000": (lambda: png_header(20_000, 20_000), "20000 x 20000 pixels"),
+    "a header of 20,000 x 20,000": (lambda: png_header(20_000, 20_000), "pixels"),
     "a header of no pixels": (lambda: png_header(0, 5), "image"),
     "a script": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "^not an image$"),
     "an icon": (lambda: save(RGB, "ICO"), "^not an image$"),
@@ -191,7 +197,7 @@ def test_whatever_is_wrong_with_a_file_is_one_error_and_soon_said(tmp_path: Path
     rng = np.random.default_rng(0)
     whole = [save(RGB, kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM")]
     whole += [save(RGB, "JPEG", progressive=True), save(RGB, "JPEG2000"), animation("GIF")]
-    path, slowest = tmp_path / "a.jpg", 0.0
+    path, slowest, reasons = tmp_path / "a.jpg", 0.0, set()
     for number in range(400):
         content = bytearray(whole[number % len(whole)])
         where = int(rng.integers(len(content)))
@@ -210,11 +216,11 @@ def test_whatever_is_wrong_with_a_file_is_one_error_and_soon_said(tmp_path: Path
         path.write_bytes(content)
         started = time.process_time()
         try:
-            image = read_image(path)
+            assert read_image(path).ndim == 3
         except ImageError as error:
-            assert str(error)
-        else:
-            assert image.ndim == 3
+            reasons.add(str(error))
         slowest = max(slowest, time.process_time() - started)
+    assert len(reasons) > 20
+    assert "" not in reasons
     assert slowest < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4_000_000  # KiB, all of pytest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import TextIO
 
 import cv2
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 
@@ -131,6 +133,7 @@ def _run(settings: argparse.Namespace) -> int:
     if isinstance(predictor.namer, Gallery):
         _introduce(predictor.namer, settings.save_gallery)
     console.print(escape(predictor.namer.rule()))
+    Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
     work = _Work(predictor, settings.every, settings.annotate)
     # What is wrong with a video is a row of the results.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -168,9 +171,9 @@ def _find(paths: Sequence[Path]) -> Found:
 
 def _protect(found: Found, targets: Sequence[Path]) -> None:
     """Results must not be written over what they were made from."""
-    sources = {path.resolve() for path in found.files}
+    sources = {os.path.realpath(path) for path in found.files}  # a loop of links is no error here
     for target in targets:
-        if target.resolve() in sources:
+        if os.path.realpath(target) in sources:
             raise UserError(f"{target} is one of the files to read; write to another one.")
 
 
@@ -206,7 +209,7 @@ class _Work:
         target = self.folder / place
         if target.suffix.lower() not in (".jpg", ".jpeg"):
             target = target.with_name(f"{target.name}.jpg")
-        if target.resolve() == source.resolve():
+        if os.path.realpath(target) == os.path.realpath(source):
             raise UserError(f"{target} would be written over; name another folder to --annotate.")
         try:
             with new_file(target) as temporary:

@@ -83,7 +83,7 @@ def export(model: TorchModel, path: Path) -> Check:
             more than 1e-4 in a logit, or in a first guess.
     """
     try:
-        import onnx
+        import onnx  # noqa: F401 - needed below
         import onnxruntime  # noqa: F401 - needed for the check
         import onnxscript  # noqa: F401 - needed by torch.onnx
     except ImportError as error:
@@ -91,10 +91,22 @@ def export(model: TorchModel, path: Path) -> Check:
             f"Exporting needs {error.name}: pip install onnx onnxscript onnxruntime "
             "(or facenet_demo[onnx])."
         ) from None
+    try:
+        with new_file(path) as temporary:
+            temporary.write_bytes(_onnx_bytes(model))
+            return check(model, OnnxModel(temporary))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _onnx_bytes(model: TorchModel) -> bytes:
+    import onnx
+
     windows = torch.rand(2, 3, model.window, model.window)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torch's own insides
+        # The exporter that builds on torch.export, the only one that torch develops further.
         program = torch.onnx.export(
             _Exported(model.network, model.calibration).eval(),
             (windows,),
@@ -106,14 +118,8 @@ def export(model: TorchModel, path: Path) -> Check:
             verbose=False,
         )
     assert program is not None
-    proto = program.model_proto
-    onnx.helper.set_model_props(proto, {ONNX_KEY: onnx_description(model)})
-    try:
-        with new_file(path) as temporary:
-            temporary.write_bytes(proto.SerializeToString())
-            return check(model, OnnxModel(temporary))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    onnx.helper.set_model_props(program.model_proto, {ONNX_KEY: onnx_description(model)})
+    return program.model_proto.SerializeToString()
 
 
 def check(model: TorchModel, exported: OnnxModel) -> Check:

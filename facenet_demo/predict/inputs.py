@@ -56,7 +56,7 @@ def find_files(paths: Sequence[Path]) -> Found:
     """
     found = Found()
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - no name is an error here
             found.files.append(path)
             found.places.append(Path(path.name))
             continue
