@@ -118,8 +118,9 @@ def _onnx_bytes(model: TorchModel) -> bytes:
             verbose=False,
         )
     assert program is not None
-    onnx.helper.set_model_props(program.model_proto, {ONNX_KEY: onnx_description(model)})
-    return program.model_proto.SerializeToString()
+    proto = program.model_proto  # made anew at each access
+    onnx.helper.set_model_props(proto, {ONNX_KEY: onnx_description(model)})
+    return proto.SerializeToString()
 
 
 def check(model: TorchModel, exported: OnnxModel) -> Check:
