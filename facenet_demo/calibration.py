@@ -6,17 +6,25 @@
     evaluate(calibration, test_logits, test_labels, test_outsider_logits)
 
 Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that divides all scores, chosen
-on validation photos; it changes how sure the network is, never whom it names. The largest
-probability is also the score that tells known people from strangers (Hendrycks and Gimpel 2017,
-arXiv 1610.02136): the threshold is set where a stated share of validation strangers would pass.
-What neither can tell: how the network does on photos unlike those it was validated on.
+on validation photos; it changes how sure the network is, never whom it names. Where few photos are
+all named rightly, no temperature would be sure enough: as in Platt's method (1999, "Probabilistic
+outputs for support vector machines") N photos then stand for N + 1 right names in N + 2.
+
+The largest probability is also the score that tells known people from strangers (Hendrycks and
+Gimpel 2017, arXiv 1610.02136): the threshold is set where a stated share of validation strangers
+would pass. What neither can tell: how the network does on photos unlike those it was validated on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+
+from facenet_demo.records import UserError
 
 NUM_BINS = 15
 _TEMPERATURES = (0.05, 20.0)
@@ -31,15 +39,37 @@ class Calibration:
         threshold: a face whose largest probability is not above it is a stranger's; None if there
             were no strangers to set it on.
         false_accept_rate: share of validation strangers that may pass the threshold, in [0, 1].
+        outsider_certainty: their largest probabilities, falling, from which the threshold of
+            another rate follows.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     false_accept_rate: float = 0.01
+    outsider_certainty: tuple[float, ...] = ()
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Calibration:
+        """From the plain values that a file carries (`dataclasses.asdict`).
+
+        Raises:
+            ValueError, TypeError: if they are not those of a calibration.
+        """
+        made = cls(**{**values, "outsider_certainty": tuple(values.get("outsider_certainty", ()))})
+        numbers = [made.temperature, made.false_accept_rate, *made.outsider_certainty]
+        numbers += [] if made.threshold is None else [made.threshold]
+        if not all(isinstance(x, float | int) and math.isfinite(x) for x in numbers):
+            raise ValueError("its calibration is not made of finite numbers")
+        if made.temperature <= 0:
+            raise ValueError(f"its temperature is {made.temperature}")
+        return made
 
     def probability(self, logits: torch.Tensor) -> torch.Tensor:
-        """Probabilities `(N, P)` of scores `(N, P)`."""
-        return (logits / self.temperature).softmax(dim=1)
+        """Probabilities `(N, P)` of scores `(N, P)`, in double precision.
+
+        The surest faces, by which strangers are told, would all be 1 in single precision.
+        """
+        return (logits.double() / self.temperature).softmax(dim=1)
 
     def certainty(self, logits: torch.Tensor) -> torch.Tensor:
         """The largest probability of each row, `(N,)`."""
@@ -51,6 +81,29 @@ class Calibration:
         if self.threshold is None:
             return torch.ones_like(certainty, dtype=torch.bool)
         return certainty > self.threshold
+
+    def at(self, false_accept_rate: float) -> Calibration:
+        """The same with the threshold that this share of the validation strangers passes.
+
+        Args:
+            false_accept_rate: in [0, 1).
+
+        Raises:
+            UserError: if it was made without strangers, or for a share outside [0, 1).
+        """
+        if not 0 <= false_accept_rate < 1:
+            raise UserError(
+                f"A false-accept rate is at least 0 and below 1, not {false_accept_rate}."
+            )
+        if not self.outsider_certainty:
+            raise UserError(
+                "No false-accept rate can be chosen: the training kept no scores of strangers. "
+                "Set a threshold instead, or train anew with --data.split.outsiders."
+            )
+        row = int(false_accept_rate * len(self.outsider_certainty))
+        return replace(
+            self, threshold=self.outsider_certainty[row], false_accept_rate=false_accept_rate
+        )
 
 
 def calibrate(
@@ -70,9 +123,12 @@ def calibrate(
 
     from scipy.optimize import minimize_scalar  # takes long to import, and naming does without
 
+    num_people = logits.shape[1]
+    smoothing = num_people / max(num_people - 1, 1) / (len(logits) + 2)
+
     def loss(log_temperature: float) -> float:
-        temperature = torch.tensor(log_temperature).exp()
-        return float(torch.nn.functional.cross_entropy(logits / temperature, labels))
+        scaled = logits / torch.tensor(log_temperature).exp()
+        return float(torch.nn.functional.cross_entropy(scaled, labels, label_smoothing=smoothing))
 
     low, high = torch.tensor(_TEMPERATURES).log().tolist()
     best = minimize_scalar(loss, bounds=(low, high), method="bounded")
@@ -80,8 +136,8 @@ def calibrate(
     if not len(outsider_logits):
         return calibration
     certainty = calibration.certainty(outsider_logits).sort(descending=True).values
-    threshold = float(certainty[int(false_accept_rate * len(certainty))])
-    return Calibration(calibration.temperature, threshold, false_accept_rate)
+    kept = replace(calibration, outsider_certainty=tuple(certainty.tolist()))
+    return kept.at(false_accept_rate)
 
 
 def evaluate(

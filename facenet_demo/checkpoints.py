@@ -1,6 +1,6 @@
 """A checkpoint stands alone: from its file to a network that can name people.
 
-    trained = load_checkpoint("runs/orl/checkpoints/best.ckpt")
+    trained = load_checkpoint("runs/orl")    # or one of the files in its folder checkpoints/
     trained.network, trained.window, trained.people
 
 Files are read with `weights_only=True`: nothing in them can run code.
@@ -9,7 +9,8 @@ Files are read with `weights_only=True`: nothing in them can run code.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
 
 KEY = "facenet_demo"
+BEST = Path("checkpoints/best.ckpt")  # in a run folder
 _FORMAT = 1
 _PREFIX = "network."
+_MOST_WINDOW, _MOST_SCALE = 4096, 10.0
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,19 @@ def describe(
 
 
 def load_checkpoint(path: Path | str) -> TrainedNetwork:
-    """Rebuild the network of a checkpoint file.
+    """Rebuild the network of a checkpoint.
+
+    Args:
+        path: the file, or a run folder, whose best checkpoint is then taken.
 
     Raises:
         UserError: if the file is missing, damaged, unsafe, or not a checkpoint of this project.
     """
+    path = Path(path)
+    if path.is_dir():
+        path = path / BEST
     try:
+        _check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(
@@ -77,10 +87,12 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
         raise UserError(
             f"{path} is not a checkpoint, or holds more than weights and was not opened."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise almost anything
         reason = str(error).splitlines()[0] if str(error) else "it ends early"
         raise UserError(f"{path} cannot be read: {reason}") from error
-    if not isinstance(content, dict) or KEY not in content or "state_dict" not in content:
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), dict) for key in (KEY, "state_dict")
+    ):
         raise UserError(f"{path} is not a checkpoint of facenet_demo.")
     described = content[KEY]
     if described.get("format") != _FORMAT:
@@ -89,13 +101,15 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             "version of facenet_demo that the run's environment.json names."
         )
     try:
+        check_description(described)
         settings = _settings(**described["network"])
-        network = settings.build(len(described["people"]))
         weights = {
             name.removeprefix(_PREFIX): value
             for name, value in content["state_dict"].items()
             if name.startswith(_PREFIX)
         }
+        _check_sizes(settings, weights)
+        network = settings.build(len(described["people"]))
         network.load_state_dict(weights)
         found = described.get("calibration")
         return TrainedNetwork(
@@ -104,7 +118,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             described["people"],
             described["window"],
             described["face_scale"],
-            None if found is None else Calibration(**found),
+            None if found is None else Calibration.from_values(found),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit together: {error}") from error
@@ -116,6 +130,45 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     content[KEY]["calibration"] = asdict(calibration)
     with new_file(path) as temporary:
         torch.save(content, temporary)
+
+
+def check_description(described: Mapping[str, Any]) -> None:
+    """Look at the values that a file says about its network before anything is made of them.
+
+    Raises:
+        ValueError, KeyError: if they cannot be those of a trained network.
+    """
+    people, window, face_scale = (described[key] for key in ("people", "window", "face_scale"))
+    if not isinstance(people, list) or not people or not all(isinstance(p, str) for p in people):
+        raise ValueError("the people are not a list of names")
+    if not isinstance(window, int) or not 1 <= window <= _MOST_WINDOW:
+        raise ValueError(f"its window is {window!r}")
+    if not isinstance(face_scale, float | int) or not 0 < face_scale < _MOST_SCALE:
+        raise ValueError(f"its face_scale is {face_scale!r}")
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a file that promises more than it holds: it would fill the memory."""
+    if not zipfile.is_zipfile(path):
+        if path.stat().st_size == 0:
+            raise EOFError
+        raise pickle.UnpicklingError
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > path.stat().st_size:
+        raise ValueError(f"it claims to hold {size} bytes, more than the file has")
+
+
+def _check_sizes(settings: NetworkSettings, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse settings of a network larger than the weights at hand, before it is built."""
+    for name, value in weights.items():
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"{name} claims to be larger than it is")
+    most = max([len(weights), *(side for value in weights.values() for side in value.shape)])
+    for name, setting in asdict(settings).items():
+        for number in setting if isinstance(setting, tuple) else (setting,):
+            if isinstance(number, int) and number > most:
+                raise ValueError(f"{name}={number} does not fit its weights")
 
 
 def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:

@@ -19,6 +19,7 @@ from typing import Any, cast
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
+import yaml
 from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
@@ -222,6 +223,25 @@ def build(args: Sequence[str]) -> FaceCLI:
         save_config_kwargs={"save_to_log_dir": False},
         load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
     )
+
+
+def configured_data(config: Path) -> FaceDataModule:
+    """The data module that a training config, or the config.yaml of a run, describes.
+
+    Raises:
+        UserError: if it cannot be read or describes none.
+    """
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_lightning_class_args(FaceDataModule, "data")
+    try:
+        settings = yaml.safe_load(config.read_text("utf-8"))
+        parsed = parser.parse_object({"data": settings["data"]})
+        return parser.instantiate_classes(parsed)["data"]
+    except OSError as error:
+        raise UserError(f"{config} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
+            argparse.ArgumentError) as error:  # fmt: skip
+        raise UserError(f"{config} is no config of a training: {error}") from error
 
 
 def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:

@@ -22,15 +22,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from facenet_demo.batches import PADDING, EpochBatches, step_seed
 from facenet_demo.datasets import ORL, FaceSource
+from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
 from facenet_demo.records import Batch
 from facenet_demo.splits import Split, SplitSettings, make_split
 from facenet_demo.storage import cache_folder
 from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow
 
-# A crop's margin around the window, in windows: room for every shift, turn and growth of the
-# default augmentation.
-CROP_MARGIN = 0.25
 _STATISTICS_ROWS = 2000
 
 
@@ -68,8 +66,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.split_settings = split
         self.batch_size = batch_size
         self.num_workers = num_workers
-        size = window + 2 * round(window * CROP_MARGIN)  # so that the window lies in the centre
-        self.crop_settings = CropSettings(size, window, face_scale, undetected)
+        self.crop_settings = CropSettings(crop_size(window), window, face_scale, undetected)
         self.random_window = RandomWindow(window, augment)
         self.centre_window = CentreWindow(window)
         self._done = (0, 0)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 _GAP = 2
 _PAPER = 255
 _AGAINST, _NOTHING, _FOR = "#1453a3", "#a0a0a0", "#c8102e"
+_OUTLINE = (255, 214, 10)
+_LINES = (
+    {"color": "#c8102e", "linewidth": 2.2},
+    {"color": "#555555", "linewidth": 1.6, "linestyle": "--"},
+    {"color": "#8a6fbf", "linewidth": 1.6, "linestyle": ":"},
+)
 _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
 
@@ -293,3 +299,97 @@ def _signed_colours() -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("signed", [_AGAINST, _NOTHING, _FOR])
+
+
+def effective_sheet(kernels: np.ndarray, side: int = 60) -> np.ndarray:
+    """Effective kernels of one layer, mid-grey for no effect, each by its own largest weight.
+
+    Args:
+        kernels: `(F, 3, k, k)`.
+        side: of one kernel, pixels.
+
+    Returns:
+        `(H, W, 3)` uint8.
+    """
+    return kernel_sheet(kernels, magnify=max(1, side // kernels.shape[-1]))
+
+
+def patch_sheet(patches: Sequence[np.ndarray], side: int = 56) -> np.ndarray:
+    """Patches `(h, w, 3)` uint8 of any size, enlarged to squares, three in a row: `(H, W, 3)`."""
+    squares = [cv2.resize(p, (side, side), interpolation=cv2.INTER_LINEAR) for p in patches]
+    return tile(np.stack(squares), columns=3)
+
+
+def part_sheet(
+    windows: np.ndarray, maps: np.ndarray, threshold: float, masks: np.ndarray, side: int = 128
+) -> np.ndarray:
+    """Where a unit exceeds its threshold the face is bright; the part is outlined.
+
+    Args:
+        windows: `(F, H, W, 3)` uint8.
+        maps: `(F, h, w)` of one unit.
+        threshold: of that unit for the part.
+        masks: `(F, H', W')` bool, the part.
+        side: of one face, pixels.
+
+    Returns:
+        `(side + gaps, F * side + gaps, 3)` uint8.
+    """
+    size = (side, side)
+    pictures = []
+    for window, unit, mask in zip(windows, maps, masks, strict=True):
+        face = cv2.resize(window, size, interpolation=cv2.INTER_LINEAR)
+        active = cv2.resize(unit, size, interpolation=cv2.INTER_LINEAR) > threshold
+        face = np.where(active[..., None], face, face // 4)
+        large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        pictures.append(cv2.drawContours(np.ascontiguousarray(face), outlines, -1, _OUTLINE, 2))
+    return tile(np.stack(pictures), columns=len(pictures))
+
+
+def progression(
+    layers: Sequence[str],
+    fields: Sequence[int],
+    networks: Mapping[str, Mapping[str, np.ndarray]],
+    part_lines: Mapping[str, np.ndarray],
+) -> Figure:
+    """Edges, parts and people from the first layer to the last, with 95 % intervals.
+
+    Args:
+        layers: their names.
+        fields: side of the receptive field of each, pixels.
+        networks: name -> measure ("edges", "parts", "people", "probe") -> `(L, 3)` value and its
+            interval; NaN where there is none. The first is the network on trial, the others are
+            controls.
+        part_lines: part -> `(L,)` overlap of the trained network's units that are best at it.
+    """
+    figure = _figure(11, 7.4)
+    titles = {
+        "edges": ("Edges", "edge fit of effective kernels (R²)"),
+        "parts": ("Parts", "overlap with the best part, less position prior"),
+        "people": ("People", "selectivity for one person"),
+        "probe": ("People, read out", "accuracy of a linear probe"),
+    }
+    place = np.arange(len(layers))
+    for axes, (measure, (title, label)) in zip(
+        figure.subplots(2, 2).flat, titles.items(), strict=True
+    ):
+        if measure == "parts":
+            for colour, (part, line) in enumerate(part_lines.items()):
+                axes.plot(place, line, linewidth=1, color=f"C{colour + 1}", label=part, alpha=0.8)
+        for (name, measures), style in zip(networks.items(), _LINES, strict=False):
+            if measure in measures:
+                value, low, high = measures[measure].T
+                axes.plot(place, value, label=name, marker="o", markersize=4, **style)
+                axes.fill_between(place, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axes.set_title(title, fontsize=12, fontweight="bold", loc="left")
+        axes.set_ylabel(label, fontsize=9)
+        axes.set_xticks(place, [f"{n}\n{f} px" for n, f in zip(layers, fields, strict=True)],
+                        fontsize=7.5)  # fmt: skip
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        columns = 2 if measure == "parts" else 1
+        axes.legend(frameon=False, fontsize=7.5, ncols=columns)
+    figure.supxlabel("layer, and the side of the image region that its units see", fontsize=9)
+    return figure

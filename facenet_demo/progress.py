@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -37,6 +38,27 @@ def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[
         for item in items:
             yield item
             bar.advance(task)
+
+
+@contextmanager
+def steps(total: int, what: str) -> Iterator[Callable[[str], None]]:
+    """A bar over steps of different kinds: call what it yields before each, with its name.
+
+    Args:
+        total: number of steps.
+        what: what they lead to.
+    """
+    with Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        console=console,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=total, completed=-1)
+
+        def begin(step: str) -> None:
+            bar.update(task, advance=1, description=step)
+
+        yield begin
+        bar.update(task, completed=total, description="")
 
 
 def download_bar() -> Progress:

@@ -10,66 +10,164 @@ Windows are cut in one call per batch, on whatever device the crops are.
 from __future__ import annotations
 
 import math
+import os
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from torch import nn
 
 MAX_PIXELS = 100_000_000
+# A JPEG is decoded at 1/2, 1/4 or 1/8 as long as its longer side keeps so many pixels.
+DECODED_SIDE = 1600
+
+# What photos come in. Others that Pillow knows are left alone: some of them run programs.
+_FORMATS = ("JPEG", "PNG", "PPM", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "AVIF")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)  # of these, height and width change places
 
 
 class ImageError(Exception):
     """A file that is not a photo, or not one that can be read; the message says why."""
 
 
+class Photo(NamedTuple):
+    """A photo as it is meant to be seen.
+
+    Attributes:
+        pixels: RGB uint8 `(H, W, 3)`; a large JPEG is decoded at a reduced size.
+        size: `(height, width)` of the whole photo, pixels.
+    """
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+
+
 def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Read a photo as it is meant to be seen.
+    """The pixels of `read_photo`, RGB uint8 `(H, W, 3)`."""
+    return read_photo(path, max_pixels).pixels
+
+
+def read_photo(
+    path: Path | str, max_pixels: int = MAX_PIXELS, decoded_side: int = DECODED_SIDE
+) -> Photo:
+    """Read a photo as it is meant to be seen: turned as its EXIF says, transparency on white.
 
     Args:
-        path: any file that Pillow reads; of an animation the first frame.
-        max_pixels: larger images are refused by their header, before decoding.
-
-    Returns:
-        RGB uint8 `(H, W, 3)`, turned as its EXIF orientation says.
+        path: a file that Pillow reads, HEIC too if `pillow-heif` is there; of an animation the
+            first frame.
+        max_pixels: larger images are refused by their header, before decoding; Pillow's own limit,
+            twice Image.MAX_IMAGE_PIXELS, holds too.
+        decoded_side: a JPEG whose longer side keeps so many pixels is decoded at 1/2, 1/4 or 1/8.
 
     Raises:
         ImageError: naming what is wrong with the file.
     """
     try:
+        _check_regular(path)
         with warnings.catch_warnings():
-            # Our own limit below is stricter than Pillow's warning.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            # Our own limit below is stricter than Pillow's, and a bad file is an error below.
+            warnings.simplefilter("ignore")
+            with _open(path) as file:
                 width, height = file.size
                 if width * height > max_pixels:
                     raise ImageError(f"{width} x {height} pixels are more than {max_pixels}")
-                image = ImageOps.exif_transpose(file)
-                if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper
-                    image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-                if image.mode == "P" and "transparency" in image.info:
-                    image = image.convert("RGBA")  # what Pillow asks for; colours stay as they are
-                return np.asarray(image.convert("RGB"))
+                longer = max(width, height)
+                if longer >= 2 * decoded_side:  # only JPEG heeds it
+                    file.draft(None, (width * decoded_side // longer or 1,
+                                      height * decoded_side // longer or 1))  # fmt: skip
+                file.load()
+                pixels = to_rgb(turned(file))
+                sideways = _orientation(file) in _SIDEWAYS
     except ImageError:
         raise
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except Exception as error:  # Pillow's decoders raise whatever their formats inspire them to
         raise ImageError(_reason(path, error)) from error
+    if max(pixels.shape[:2]) == longer:
+        return Photo(pixels, pixels.shape[:2])
+    return Photo(pixels, (width, height) if sideways else (height, width))
+
+
+def turned(image: Image.Image) -> Image.Image:
+    """An image turned and mirrored as its EXIF orientation says."""
+    orientation = _orientation(image)
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Any Pillow image as RGB uint8 `(H, W, 3)`; what is transparent becomes white.
+
+    Raises:
+        ValueError: for a colour space that Pillow cannot turn into RGB.
+    """
+    if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _check_regular(path: Path | str) -> None:
+    mode = os.stat(path).st_mode  # noqa: PTH116 - a path may be text here
+    if stat.S_ISDIR(mode):
+        raise ImageError("is a directory")
+    if not stat.S_ISREG(mode):  # a pipe would wait for ever, a device never end
+        raise ImageError("not a file")
+
+
+def _open(path: Path | str) -> Image.Image:
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except Image.UnidentifiedImageError:
+        with open(path, "rb") as file:  # noqa: PTH123
+            head = file.read(12)
+        if head[4:8] != b"ftyp" or head[8:12] not in _HEIF_BRANDS:
+            raise
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(
+            "HEIC photos need one more package: pip install pillow-heif (or facenet_demo[heif])"
+        ) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return Image.open(path, formats=["HEIF"])
+
+
+def _orientation(file: Image.Image) -> int:
+    try:
+        return int(file.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a photo is no worse for notes about it that nobody can read
+        return 1
 
 
 def _reason(path: Path | str, error: Exception) -> str:
-    path = Path(path)
-    if path.is_file() and path.stat().st_size == 0:
-        return "empty file"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image" if Path(path).stat().st_size else "empty file"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too many pixels ({error})"
+    if isinstance(error, MemoryError):
+        return "does not fit into memory"
     return f"damaged image ({error})"
 
 

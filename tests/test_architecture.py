@@ -14,10 +14,10 @@ FLOORS = [
     {"__init__", "records", "storage", "progress"},
     {"transforms", "batches", "faces", "networks", "features", "calibration"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
-    {"datamodule", "tasks", "interruption"},
+    {"datamodule", "tasks", "interruption", "predict"},
     {"callbacks", "runs", "summary", "evaluation", "report"},
     {"cli"},
-    {"training"},
+    {"training", "visualize"},
     {"benchmarks"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

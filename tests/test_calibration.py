@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
 from facenet_demo.calibration import Calibration, calibrate, evaluate
+from facenet_demo.records import UserError
 
 NONE = torch.empty(0, 5)
 
@@ -29,6 +32,45 @@ def test_the_temperature_that_was_planted_is_found(temperature: float) -> None:
     assert scores.keys() == {"ece", "ece_uncalibrated"}
     if temperature != 1:
         assert scores["ece_uncalibrated"] > 5 * scores["ece"]
+
+
+def test_few_photos_that_are_all_right_do_not_make_certain() -> None:
+    """10 of 10 right: about 11 of 12, however clear the scores."""
+    for scale in (1.0, 4.0):
+        logits = scale * torch.eye(5).repeat(2, 1)
+        certainty = calibrate(logits, torch.arange(5).repeat(2), NONE).certainty(logits)
+        expected = torch.full((10,), 11 / 12).double()
+        torch.testing.assert_close(certainty, expected, atol=1e-3, rtol=0)
+
+
+def test_strangers_are_told_apart_among_the_surest() -> None:
+    """Gaps whose probabilities are all 1 in single precision."""
+    logits = torch.tensor([[20.0, 0, 0], [25.0, 0, 0], [30.0, 0, 0]])
+    assert Calibration(1.0, float(Calibration().certainty(logits)[1])).knows(logits).tolist() == [
+        False, False, True,
+    ]  # fmt: skip
+
+
+def test_another_rate_is_that_of_the_same_strangers() -> None:
+    logits, labels = drawn(500, 1.0)
+    outsiders = torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
+    first, second = (calibrate(logits, labels, outsiders, rate) for rate in (0.01, 0.2))
+    assert first.at(0.2) == second
+    assert Calibration.from_values(asdict(first)) == first
+    with pytest.raises(UserError, match="no scores of strangers"):
+        calibrate(logits, labels, NONE).at(0.1)
+    with pytest.raises(UserError, match="below 1"):
+        first.at(1.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"temperature": 0.0}, {"temperature": float("nan")}, {"threshold": "high"},
+     {"outsider_certainty": [None]}, {"another": 1}],
+)  # fmt: skip
+def test_values_that_are_no_calibration_are_refused(change: dict) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Calibration.from_values({**asdict(Calibration()), **change})
 
 
 def test_the_calibration_error_is_the_gap_between_sure_and_right() -> None:

@@ -84,8 +84,14 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, damaged: bytes
         load_checkpoint(tmp_path / "a.ckpt")
 
 
-def test_a_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be read"):
+def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(content(), tmp_path / "checkpoints/best.ckpt")
+    assert load_checkpoint(tmp_path).people == load_checkpoint(str(tmp_path)).people == PEOPLE
+
+
+def test_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no checkpoint .*best\.ckpt"):
         load_checkpoint(tmp_path)
 
 

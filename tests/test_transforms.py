@@ -63,10 +63,14 @@ def test_every_mode_becomes_rgb_that_looks_the_same(tmp_path: Path, mode: str) -
     assert (abs(found.mean() - grey.mean()) if mode == "1" else difference.max()) < 6
 
 
-def test_a_palette_with_transparent_colours_is_read_without_a_warning(tmp_path: Path) -> None:
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     flat = Image.fromarray(FACE).quantize(16)
     flat.save(tmp_path / "a.png", transparency=bytes(range(0, 256, 16)))
-    assert np.array_equal(read_image(tmp_path / "a.png"), np.asarray(flat.convert("RGB")))
+    share = np.asarray(flat)[:, :, None] * 16 / 255  # how opaque each pixel is
+    expected = np.asarray(flat.convert("RGB")) * share + 255 * (1 - share)
+    assert np.abs(read_image(tmp_path / "a.png") - expected).max() <= 1
+    Image.fromarray(np.dstack([FACE, np.zeros_like(FACE[:, :, 0])])).save(tmp_path / "b.png")
+    assert (read_image(tmp_path / "b.png") == 255).all()
 
 
 def test_of_an_animation_the_first_frame_counts(tmp_path: Path) -> None:

@@ -138,6 +138,56 @@ def outsiders(
     write_json(output, {"environment": environment(), **asdict(results)})
 
 
+def predict(
+    run: Path,
+    lfw_root: Path | None = None,
+    parts: list[Literal["accuracy", "speed", "mutations"]] = ["accuracy", "speed", "mutations"],  # noqa: B006
+    repeats: int = 5,
+    num_mutations: int = 10_000,
+    output: Path = RESULTS / "predict.json",
+) -> None:
+    """Name a run's test photos as files, time it, and read thousands of damaged photos.
+
+    Args:
+        run: A run folder; train it with --data.split.outsiders to measure a gallery, too.
+        lfw_root: The folder lfw_funneled, to count the faces found in it.
+        parts: What to measure.
+        repeats: How often both sides of a comparison are run, in turn.
+        num_mutations: How many damaged photos.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import mutations, pipeline, prediction
+    from facenet_demo.predict import Predictor
+
+    results: dict[str, object] = {}
+    if "accuracy" in parts:
+        found = prediction.run(run, lfw_root)
+        results["accuracy"] = asdict(found)
+        for table in prediction.tables(found):
+            console.print(table)
+    if "speed" in parts:
+        predictor = Predictor(run)
+        folder, grown = pipeline.folder(predictor, repeats)
+        measured = {
+            "stages": pipeline.stages(predictor, 10 * repeats),
+            "detector": pipeline.detectors(4 * repeats),
+            "folder": folder,
+            "startup": pipeline.startup(run, repeats),
+            "onnx_1": pipeline.onnx(predictor, 1, 10 * repeats),
+            "onnx_32": pipeline.onnx(predictor, 32, 10 * repeats),
+        }
+        results["memory_grown_mib"] = grown
+        for name, value in measured.items():
+            if value is not None:
+                results[name] = asdict(value)
+                console.print(str(value))
+    if "mutations" in parts:
+        damaged = mutations.run(num_mutations, seed=0)
+        results["mutations"] = asdict(damaged)
+        console.print(str(damaged))
+    write_json(output, {"environment": environment(), **results})
+
+
 def _report(result, output: Path) -> None:  # noqa: ANN001
     console.print(str(result))
     write_json(output, {"environment": environment(), **asdict(result)})
@@ -147,7 +197,7 @@ def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
     try:
-        auto_cli([accuracy, startup, drawing, crashes, speed, outsiders])
+        auto_cli([accuracy, startup, drawing, crashes, speed, outsiders, predict])
     except UserError as error:
         console.print(f"[bold red]Error:[/] {error}")
         return 2

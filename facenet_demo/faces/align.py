@@ -27,6 +27,16 @@ TEMPLATE = (
 )
 
 
+# A crop's margin around the window, in windows: room for every shift, turn and growth of the
+# default augmentation.
+CROP_MARGIN = 0.25
+
+
+def crop_size(window: int) -> int:
+    """Side of the crop in whose centre a window lies, pixels."""
+    return window + 2 * round(window * CROP_MARGIN)
+
+
 def template(size: int, window: int, face_scale: float = 1.0) -> np.ndarray:
     """Canonical landmarks `(5, 2)` in a crop.
 

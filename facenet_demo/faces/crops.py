@@ -34,7 +34,7 @@ from facenet_demo.records import Sample, UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 256
 _LOG = "photos.jsonl"
 

@@ -26,7 +26,7 @@ import numpy as np
 from facenet_demo.records import Face
 
 # Part of the key of every crop cache: raise it when the faces found may differ.
-DETECTOR_VERSION = "mtcnn-1"
+DETECTOR_VERSION = "mtcnn-2"
 
 _PROPOSAL_STRIDE, _PROPOSAL_CELL = 2, 12
 
@@ -64,19 +64,22 @@ class FaceDetector:
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Return the faces of `image`, RGB uint8 `(H, W, 3)`, the surest first."""
         scale = min(1.0, self.max_side / max(image.shape[:2]))
-        if scale < 1:
-            height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         b = self.border
-        padded = cv2.copyMakeBorder(image, b, b, b, b, cv2.BORDER_REPLICATE)
-        boxes = self._propose(padded)
-        boxes = self._reject(padded, boxes)
+        padded = self._pad(small)
+        boxes = self._reject(padded, self._propose(padded))
+        if scale < 1:
+            # Landmarks are placed on the pixels of the whole image, where they are sharper.
+            padded = self._pad(image)
+            boxes = (boxes - b) * np.tile([image.shape[1] / width, image.shape[0] / height], 2) + b
         boxes, landmarks, scores = self._locate(padded, boxes)
         order = np.argsort(-scores, kind="stable")
-        return [
-            Face((boxes[i] - b) / scale, (landmarks[i] - b) / scale, float(scores[i]))
-            for i in order
-        ]
+        return [Face(boxes[i] - b, landmarks[i] - b, float(scores[i])) for i in order]
+
+    def _pad(self, image: np.ndarray) -> np.ndarray:
+        b = self.border
+        return cv2.copyMakeBorder(image, b, b, b, b, cv2.BORDER_REPLICATE)
 
     def _pyramid(self, height: int, width: int) -> Iterator[float]:
         scale = _PROPOSAL_CELL / self.min_face_size

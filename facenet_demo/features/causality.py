@@ -23,10 +23,10 @@ from torch import nn
 from facenet_demo.features.ablation import Ablation, matched_units, right_answers
 from facenet_demo.features.progression import (
     NUM_REPLICATES,
-    TOP_SHARE,
     Difference,
     Judgement,
     NetworkMeasures,
+    num_top,
 )
 
 _NUM_MATCHES = 5
@@ -89,7 +89,7 @@ def part_costs(
     means = measured.train_pooled.mean(axis=0)
     above = measured.chosen.iou - measured.chosen.prior
     rng = np.random.default_rng(seed)
-    count = max(1, round(TOP_SHARE * len(means)))
+    count = num_top(len(means))
     base = right_answers(network, images, labels).astype(float)
     members = np.eye(evidence.num_people)[labels]  # (N, P)
     resampled = rng.multinomial(len(base), np.full(len(base), 1 / len(base)), NUM_REPLICATES)

@@ -159,7 +159,7 @@ def dissect(
             network(view.images)
             covered += np.bincount(view.parts.flatten().cpu(), minlength=num_parts)
             for layer in layers:
-                cells = _enlarge(read(trace, layer), view.parts.shape[1:], _QUANTILE_STEP)
+                cells = _enlarge(read(trace, layer), _size(view.parts), _QUANTILE_STEP)
                 if layer not in quantiles:
                     quantiles[layer] = Quantiles(cells.shape[1])
                 quantiles[layer].add(cells.transpose(0, 1).flatten(1))
@@ -174,7 +174,7 @@ def dissect(
             masks = F.one_hot(view.parts.flatten(1), num_parts).transpose(1, 2).byte()  # (B, K, P)
             for layer in layers:
                 maps = read(trace, layer)
-                counters[layer].add(number % NUM_BLOCKS, maps, masks, view.parts.shape[1:])
+                counters[layer].add(number % NUM_BLOCKS, maps, masks, _size(view.parts))
     return {layer: Dissection(thresholds[layer], counters[layer].result()) for layer in layers}
 
 
@@ -232,6 +232,10 @@ def _count(ones: torch.Tensor) -> np.ndarray:
         ones = torch.stack([part.sum(2) for part in words.split(255, dim=2)]).view(torch.uint8)
         return ones.unflatten(2, (-1, 8)).sum((0, 1, 3)).cpu().numpy()
     return ones.sum((0, 2)).cpu().numpy()
+
+
+def _size(parts: torch.Tensor) -> tuple[int, int]:
+    return parts.shape[1], parts.shape[2]
 
 
 def _enlarge(maps: torch.Tensor, size: tuple[int, int], step: int = 1) -> torch.Tensor:

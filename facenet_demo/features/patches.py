@@ -67,6 +67,6 @@ def top_patches(
     for layer in layers:
         result = top[layer].result()
         ids = result.ids.cpu().numpy()
-        places = np.stack(np.divmod(ids[..., 1], widths[layer]), axis=2)
-        found[layer] = TopPatches(result.scores.float().cpu().numpy(), ids[..., 0], places)
+        grid = np.stack(np.divmod(ids[..., 1], widths[layer]), axis=2)
+        found[layer] = TopPatches(result.scores.float().cpu().numpy(), ids[..., 0], grid)
     return found

@@ -110,6 +110,17 @@ class NetworkMeasures:
     estimates: dict[str, np.ndarray] = field(default_factory=dict)
     replicates: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def part_lines(self) -> np.ndarray:
+        """`(L, K)` overlap with each part, above the position prior, of the units best at it."""
+        lines = []
+        for layer in self.layers.values():
+            above = layer.chosen.iou - layer.chosen.prior
+            held_out = layer.held_out.iou - layer.held_out.prior
+            best = np.argsort(-above, axis=0)[: num_top(len(above))]
+            lines.append(np.take_along_axis(held_out, best, axis=0).mean(axis=0))
+        return np.stack(lines)
+
     def interval(self, measure: str) -> np.ndarray:
         """`(L, 2)` 95 % interval of each layer's value."""
         return np.quantile(self.replicates[measure], [0.025, 0.975], axis=0).T
@@ -143,7 +154,7 @@ def measure(
         rng = np.random.default_rng(seed)
         fitted = np.sort(rng.permutation(num_units)[:_MAX_FITTED])
         middle = place.box(len(place.rows) // 2, len(place.columns) // 2)
-        kernels = effective_kernels(network, layer, gradients, middle, fitted)
+        kernels = effective_kernels(network, layer, gradients, middle, fitted.tolist())
         probe = Probe(train_pooled[layer], evidence.train_labels, evidence.num_people)
         found[layer] = LayerMeasures(
             place, (len(place.rows), len(place.columns)), fitted, kernels, fit_gabors(kernels).r2,
@@ -176,8 +187,13 @@ def part_score(
 def top_units(measures: LayerMeasures, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """The top tenth of a layer's units by their best part, and that part, on training views."""
     parts, above = best_parts(measures, face_parts)
-    units = np.argsort(-above)[: max(1, round(TOP_SHARE * len(above)))]
+    units = np.argsort(-above)[: num_top(len(above))]
     return units, parts[units]
+
+
+def num_top(num_units: int) -> int:
+    """A tenth of a layer's units, at least one."""
+    return max(1, round(TOP_SHARE * num_units))
 
 
 def _bootstrap(
@@ -253,6 +269,29 @@ class Judgement:
     @property
     def supported(self) -> bool:
         return self.order[0] and all(d.holds for d in self.differences)
+
+
+def rotated_parts(
+    network: nn.Module, layers: Sequence[str], evidence: Evidence, seed: int = 0
+) -> np.ndarray:
+    """The part score of each layer `(L,)` after a random rotation of its units: a control.
+
+    As high as without it, parts would be spread over the units of a layer, and no matter of single
+    ones.
+    """
+    num_parts = len(evidence.part_names)
+    chosen, held_out = (
+        dissect(network, layers, views, num_parts, rotation_seed=seed)
+        for views in (evidence.train_views, evidence.test_views)
+    )
+    scores = []
+    for layer in layers:
+        above = (chosen[layer].iou - chosen[layer].prior)[:, evidence.face_parts]
+        units = np.argsort(-above.max(axis=1))[: num_top(len(above))]
+        parts = np.asarray(evidence.face_parts)[above.argmax(axis=1)[units]]
+        weights = np.ones(held_out[layer].num_blocks)
+        scores.append(part_score(held_out[layer], units, parts, weights).mean())
+    return np.array(scores)
 
 
 def judge(trained: NetworkMeasures, control: NetworkMeasures) -> list[Judgement]:

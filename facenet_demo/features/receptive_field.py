@@ -58,7 +58,9 @@ def receptive_fields(
         layers: dotted names. A layer without space sees the whole image.
         size: side of the image, pixels.
     """
-    seen = {(layer, axis): [] for layer in layers for axis in _AXES}
+    seen: dict[tuple[str, int], list[torch.Tensor]] = {
+        (layer, axis): [] for layer in layers for axis in _AXES
+    }
     device = next(network.parameters()).device
     handles = [
         module.register_forward_hook(lambda module, inputs, output: inputs[0])

@@ -25,11 +25,13 @@ class FaceNetwork(nn.Module, ABC):
     training photos, so a checkpoint carries them and nothing outside ever normalises.
 
     Attributes:
-        layers: dotted names of the layers worth looking at, from the first to the last.
+        layers: dotted names of the layers worth looking at while training, first to last.
+        blocks: the same for a closer look: every convolution with what follows it.
         first_layer: dotted name of the convolution that sees the pixels.
     """
 
     layers: tuple[str, ...]
+    blocks: tuple[str, ...]
     first_layer: str
     mean: torch.Tensor
     std: torch.Tensor

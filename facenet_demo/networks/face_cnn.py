@@ -81,7 +81,9 @@ class FaceCNNNetwork(FaceNetwork):
 
     def __init__(self, settings: FaceCNN, num_classes: int) -> None:
         super().__init__()
-        stages = [_convolution(settings, 3, settings.channels[0], 7, settings.first_stride)]
+        stages: list[nn.Module] = [
+            _convolution(settings, 3, settings.channels[0], 7, settings.first_stride)
+        ]
         for before, channels in zip(settings.channels, settings.channels[1:], strict=False):
             convolutions = [
                 _convolution(settings, before if i == 0 else channels, channels, 3)
@@ -91,6 +93,9 @@ class FaceCNNNetwork(FaceNetwork):
             stages.append(nn.Sequential(*halve, *convolutions))
         self.stages = nn.Sequential(*stages)
         self.layers = tuple(f"stages.{i}" for i in range(len(stages)))
+        self.blocks = tuple(
+            name for name, module in self.named_modules() if isinstance(module, _Convolution)
+        )
         self.pool = nn.AdaptiveAvgPool2d(settings.grid)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
@@ -123,9 +128,13 @@ class FaceCNNNetwork(FaceNetwork):
         nn.init.zeros_(self.classifier.bias)
 
 
+class _Convolution(nn.Sequential):
+    """A convolution, its normalisation and its activation."""
+
+
 def _convolution(
     settings: FaceCNN, before: int, channels: int, kernel: int, stride: int = 1
-) -> nn.Sequential:
+) -> _Convolution:
     normalization = NORMALIZATIONS[settings.normalization](channels)
     conv = nn.Conv2d(
         before,
@@ -135,7 +144,7 @@ def _convolution(
         padding=kernel // 2,
         bias=settings.normalization == "none",  # a normalisation brings its own
     )
-    return nn.Sequential(
+    return _Convolution(
         OrderedDict(conv=conv, norm=normalization, act=ACTIVATIONS[settings.activation]())
     )
 

@@ -59,6 +59,10 @@ class TorchvisionNetwork(FaceNetwork):
         self.body.set_submodule(linear[-1], nn.Identity())
         self.first_layer = f"body.{convolutions[0]}"
         self.layers = tuple(f"body.{name}" for name, _ in self.body.named_children())
+        self.blocks = tuple(
+            name for name in self.layers
+            if any(f"body.{convolution}.".startswith(f"{name}.") for convolution in convolutions)
+        )  # fmt: skip
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(features, num_classes)
 

@@ -1,0 +1,87 @@
+"""From a network's scores to names: who it may be, how likely, and whether it is a stranger."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from facenet_demo.calibration import Calibration
+from facenet_demo.predict.models import Scores
+
+
+class Named(NamedTuple):
+    """Attributes:
+    probabilities: `(B, P)`, one for each person, in [0, 1].
+    known: `(B,)` bool, False: a stranger.
+    """
+
+    probabilities: torch.Tensor
+    known: torch.Tensor
+
+
+class Namer(ABC):
+    """Whom scores stand for.
+
+    Attributes:
+        people: names, in the order of the probabilities.
+    """
+
+    people: Sequence[str]
+
+    @abstractmethod
+    def __call__(self, scores: Scores) -> Named:
+        """Names for a batch."""
+
+    @abstractmethod
+    def rule(self) -> str:
+        """What makes a face unknown, as a sentence for the user."""
+
+
+class TrainedNamer(Namer):
+    """The people that the network was trained to name.
+
+    Args:
+        people: their names, in the order of the logits.
+        calibration: of the network.
+        threshold: replaces that of the calibration, in [0, 1].
+        false_accept_rate: sets the threshold that this share of the validation strangers passes.
+
+    Raises:
+        UserError: for a rate that the calibration cannot be set to.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[str],
+        calibration: Calibration,
+        threshold: float | None = None,
+        false_accept_rate: float | None = None,
+    ) -> None:
+        self.people = people
+        self._own_threshold = threshold is not None
+        if threshold is not None:
+            calibration = replace(calibration, threshold=threshold)
+        elif false_accept_rate is not None:
+            calibration = calibration.at(false_accept_rate)
+        self.calibration = calibration
+
+    def __call__(self, scores: Scores) -> Named:
+        return Named(
+            self.calibration.probability(scores.logits), self.calibration.knows(scores.logits)
+        )
+
+    def rule(self) -> str:
+        threshold, rate = self.calibration.threshold, self.calibration.false_accept_rate
+        if threshold is None:
+            return (
+                "Everybody gets a name: the training had no strangers to learn from. "
+                "Set --threshold, or train with --data.split.outsiders."
+            )
+        start = f"Unknown: a probability of {threshold:.1%} or less"
+        if self._own_threshold:
+            return f"{start}, as you said."
+        return f"{start}; {rate:.1%} of the strangers in validation got a name."

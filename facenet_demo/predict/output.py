@@ -1,0 +1,147 @@
+"""What a run of predict.py writes: a table for people, JSON lines and CSV for programs.
+
+Rows are written as they come, so that what is finished stays if the run is stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os.path
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TextIO, TypeAlias
+
+from rich.table import Table
+from rich.text import Text
+
+from facenet_demo.predict.results import (
+    SCHEMA,
+    UNKNOWN,
+    Appearance,
+    PhotoResult,
+    Prediction,
+    VideoResult,
+)
+
+Result: TypeAlias = PhotoResult | VideoResult
+CSV_COLUMNS = (
+    "file", "name", "probability", "x1", "y1", "x2", "y2", "size", "detector_score", "start", "end",
+    "warnings", "error",
+)  # fmt: skip
+
+
+def json_line(result: Result) -> str:
+    """One line of JSON; docs/predictions.md describes it."""
+    kind = "photo" if isinstance(result, PhotoResult) else "video"
+    content = {"schema": SCHEMA, "kind": kind, **asdict(result)}
+    for entry in content.get("faces", content.get("appearances", ())):
+        _plain(entry)
+    return json.dumps(content, ensure_ascii=False)
+
+
+def csv_rows(result: Result) -> list[dict[str, object]]:
+    """A row for each face or appearance; without any one row that says so."""
+    file = {"file": result.file, "error": result.error}
+    if isinstance(result, PhotoResult):
+        rows = [{**file, **_csv_face(face, face)} for face in result.faces]
+    else:
+        rows = [
+            {**file, **_csv_face(seen, seen.best), "start": seen.start, "end": seen.end}
+            for seen in result.appearances
+        ]
+    return rows or [{**file, "error": result.error or "no face found"}]
+
+
+def csv_writer(file: TextIO) -> csv.DictWriter:
+    """A writer that has written the heads of `CSV_COLUMNS`."""
+    writer = csv.DictWriter(file, CSV_COLUMNS, restval="")
+    writer.writeheader()
+    return writer
+
+
+def photo_table(results: Sequence[PhotoResult]) -> Table:
+    """A line for each face, photos without one or with an error included."""
+    table = _table("photo", "name", "probability", "otherwise", "pixels", "note")
+    folder = _shared_folder([result.file or "" for result in results])
+    if folder:
+        table.title = Text(f"in {printable(folder)}", style="dim")
+    for result in results:
+        file = printable((result.file or "")[len(folder) :].lstrip("/"))
+        if result.error is not None or not result.faces:
+            table.add_row(file, "", "", "", "", Text(printable(result.error or "no face found"),
+                          style="red" if result.error else "dim"))  # fmt: skip
+        for face in result.faces:
+            table.add_row(file, *_named(face), str(face.size), ", ".join(face.warnings))
+            file = ""
+    return table
+
+
+def video_table(result: VideoResult) -> Table | Text:
+    """A line for each appearance; one line in all where there is none."""
+    if not result.appearances:
+        reason = printable(result.error or "no face found")
+        return Text(f"{printable(result.file)}: {reason}", style="red" if result.error else "dim")
+    table = _table("from", "to", "name", "probability", "otherwise", "frames")
+    table.title = Text(printable(result.file))
+    for seen in result.appearances:
+        times = (clock(seen.start), clock(seen.end))
+        table.add_row(*times, *_named(seen), str(seen.num_frames))
+    if result.error is not None:
+        table.caption = Text(printable(result.error), style="red")
+    return table
+
+
+def clock(seconds: float) -> str:
+    """A time in a video: 1:02.5, 1:00:00.0."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    start = f"{hours}:{minutes:02d}" if hours else str(minutes)
+    return f"{start}:{rest:04.1f}"
+
+
+def printable(text: str) -> str:
+    """Text that moves no cursor: names of files and people can hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(title_justify="left", caption_justify="left")
+    for head in heads:
+        right = head in ("probability", "pixels", "frames", "from", "to")
+        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _shared_folder(files: Sequence[str]) -> str:
+    """What all paths begin with, so that a table can say it once."""
+    folders = [os.path.dirname(file) for file in files]  # noqa: PTH120 - text, as it is shown
+    if len({os.path.isabs(folder) for folder in folders}) != 1:  # noqa: PTH117
+        return ""
+    return os.path.commonpath(folders)
+
+
+def _named(face: Prediction | Appearance) -> tuple[Text, str, str]:
+    others = face.guesses if face.name is None else face.guesses[1:]
+    otherwise = ", ".join(f"{printable(g.name)} {g.probability:.0%}" for g in others[:2])
+    if face.name is None:
+        return Text(UNKNOWN, style="yellow"), "", otherwise
+    return Text(printable(face.name), style="bold green"), f"{face.probability:.1%}", otherwise
+
+
+def _csv_face(named: Prediction | Appearance, face: Prediction) -> dict[str, object]:
+    return {
+        "name": named.label,
+        "probability": named.probability,
+        **dict(zip(("x1", "y1", "x2", "y2"), face.box, strict=True)),
+        "size": face.size,
+        "detector_score": face.detector_score,
+        "warnings": " ".join(face.warnings),
+    }
+
+
+def _plain(entry: dict) -> None:
+    """Guesses as objects rather than pairs."""
+    entry["guesses"] = [{"name": name, "probability": p} for name, p in entry["guesses"]]
+    if "best" in entry:
+        _plain(entry["best"])

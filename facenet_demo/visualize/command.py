@@ -1,0 +1,357 @@
+"""The command line of the report: scripts/visualize.py."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.markup import escape
+
+from facenet_demo import plots
+from facenet_demo.checkpoints import TrainedNetwork, load_checkpoint
+from facenet_demo.cli import configured_data, quieten_libraries
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.features.ablation import right_answers
+from facenet_demo.features.progression import MEASURES, Evidence, Judgement
+from facenet_demo.progress import console, steps
+from facenet_demo.records import UserError
+from facenet_demo.report import (
+    DataFacts,
+    FileEntry,
+    Interval,
+    LayerRow,
+    NetworkFacts,
+    Picture,
+    Progression,
+    Report,
+    Verdict,
+    start_report,
+    write_report,
+)
+from facenet_demo.storage import new_file, write_json
+from facenet_demo.visualize import measurements
+from facenet_demo.visualize.evidence import make_evidence
+from facenet_demo.visualize.measurements import Measurements
+from facenet_demo.visualize.pages import PageMaker
+from facenet_demo.visualize.photos import explain, find_faces
+
+DESCRIPTION = """
+Show what a network learned, and measure whether edges, parts and people come in that order.
+
+  python scripts/visualize.py runs/orl-20260131-142501
+  python scripts/visualize.py runs/... --output report/ --images my_photo.jpg holiday/
+  python scripts/visualize.py runs/... --control untrained     the same for an untrained network
+  python scripts/visualize.py runs/... --config configs/lfw.yaml    on photos of another data set
+
+The report is a folder: open its index.html in a browser. It needs no connection.
+"""
+_NUM_EXAMPLES = 3
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Make the report of a command line; returns the exit code."""
+    quieten_libraries()
+    settings = _parser().parse_args(args)
+    try:
+        page = visualize(
+            settings.run, settings.output, settings.images, settings.config, settings.layers,
+            settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
+        )  # fmt: skip
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}")
+        return 2
+    except KeyboardInterrupt:
+        console.print("[bold]Interrupted.[/] The report's folder says that it is unfinished.")
+        return 130
+    console.print(f"Open [bold]{escape(str(page))}[/] in a browser.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", type=Path, help="folder of a run, or a checkpoint file in one")
+    add("--output", type=Path, help="folder of the report; without it, report/ in the run")
+    add("--overwrite", action="store_true", help="replace the report that is there")
+    add("--images", type=Path, nargs="+", default=[], metavar="PATH",
+        help="photos and folders of photos to explain; faces of strangers too")  # fmt: skip
+    add("--config", type=Path, help="config of the photos to measure on; without it, the run's")
+    add("--layers", nargs="+", help="dotted names; without it, every convolution of the network")
+    add("--control", choices=["untrained"], help="make the report for a network without training")
+    add("--num-views", type=int, default=400, metavar="N",
+        help="shifted and turned views to dissect on (%(default)s); more take longer and narrow "
+        "the intervals")  # fmt: skip
+    add("--seed", type=int, default=0, help="of all that is drawn by lot (%(default)s)")
+    return parser
+
+
+def visualize(
+    run: Path,
+    output: Path | None = None,
+    images: Sequence[Path] = (),
+    config: Path | None = None,
+    layers: Sequence[str] | None = None,
+    untrained: bool = False,
+    num_views: int = 400,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Make a report; returns its page.
+
+    Args:
+        run: a run folder, or a checkpoint file in its folder checkpoints/.
+        output: the report's folder; `report` in the run folder if None.
+        images: a user's photos and folders to explain.
+        config: a training config that describes the photos; the run's own if None.
+        layers: dotted names; every convolution if None.
+        untrained: report on an untrained network of the same shape instead.
+        num_views: jittered views to dissect on, of training and of test photos.
+        seed: of all that is drawn.
+        overwrite: replace a report that is there.
+
+    Raises:
+        UserError: for input that cannot be used.
+    """
+    if num_views < 40:
+        raise UserError(f"--num-views is {num_views}; below 40 no interval means anything.")
+    folder = run if run.is_dir() else run.parents[1] if len(run.parts) > 2 else run.parent
+    trained = load_checkpoint(run)
+    data = _data(folder, config, trained)
+    layers = _checked(layers or trained.network.blocks, trained)
+    output = output or folder / "report"
+    title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
+    start_report(output, title, overwrite)
+    evidence = make_evidence(data, num_views, seed)
+    if untrained:
+        network = measurements.untrained_network(trained.network, trained.settings, evidence, seed)
+        trained = replace(trained, network=network, calibration=None)
+    trained.network.requires_grad_(False)
+    with steps(measurements.num_steps(layers) + 2, "Report") as step:
+        found = measurements.take(
+            trained.network, trained.settings, layers, evidence,
+            names_people=data.people == trained.people, seed=seed, step=step,
+        )  # fmt: skip
+        step("pictures")
+        maker = PageMaker(
+            output, "trained" if not untrained else "untrained", trained.network, found.trained,
+            found.patches, data,
+        )  # fmt: skip
+        control = measurements.untrained_network(
+            trained.network, trained.settings, evidence, seed + 1
+        )
+        twin = PageMaker(
+            output, "untrained" if not untrained else "another untrained", control, found.control,
+            found.control_patches, data,
+        )  # fmt: skip
+        networks = (maker.pages(found), twin.pages())
+        step("photos")
+        faces, notes = find_faces(images, trained)
+        faces = faces or _examples(data)
+        photos = tuple(explain(output, faces, trained, layers))
+        write_json(output / "progression.json", _plain(found))
+    report = Report(
+        title,
+        network=_network_facts(trained, evidence, data),
+        data=DataFacts(
+            data.source.title, len(data.split.rows["test"]), data.source.terms,
+            data.source.citation,
+        ),
+        notes=tuple(notes + _notes(found, data, trained)),
+        progression=_progression(output, found),
+        networks=networks,
+        photos=photos,
+        files=(FileEntry("progression.json", "numbers", "every figure of the progression"),),
+    )  # fmt: skip
+    write_report(output, report)
+    for judgement in found.judgements:
+        verdict = "[green]supported" if judgement.supported else "[red]not supported"
+        console.print(f"  {judgement.claim:<20} {verdict}[/]")
+    return output / "index.html"
+
+
+def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDataModule:
+    if config is None:
+        config = folder / "config.yaml"
+        if not config.is_file():
+            raise UserError(
+                f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
+                "a training config: --config configs/orl.yaml."
+            )
+    data = configured_data(config)
+    if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
+        data = FaceDataModule(
+            data.source, trained.window, trained.face_scale, data.split_settings,
+            undetected=data.crop_settings.undetected,
+        )  # fmt: skip
+    return data
+
+
+def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
+    from facenet_demo.features.trace import Trace
+
+    try:
+        Trace(trained.network, layers)
+    except ValueError as error:
+        raise UserError(f"--layers: {error}") from error
+    if len(layers) < 2:
+        raise UserError("--layers: a progression needs two layers or more.")
+    return list(layers)
+
+
+def _examples(data: FaceDataModule) -> list[tuple[str, torch.Tensor]]:
+    """The first test photo of a few people, where a user has none."""
+    rows, labels = data.split.rows["test"], data.split.labels
+    _, first = np.unique(labels[rows], return_index=True)
+    some = rows[first[:: max(1, len(first) // _NUM_EXAMPLES)][:_NUM_EXAMPLES]]
+    windows = data.windows(some)
+    return [
+        (f"{data.people[labels[row]]} (test photo)", window)
+        for row, window in zip(some, windows, strict=True)
+    ]
+
+
+def _network_facts(
+    trained: TrainedNetwork, evidence: Evidence, data: FaceDataModule
+) -> NetworkFacts:
+    accuracy = None
+    if data.people == trained.people:
+        right = right_answers(trained.network, evidence.test_windows, evidence.test_labels)
+        accuracy = float(right.mean())
+    settings = {
+        name: value if isinstance(value, str | int | float | bool) else str(value)
+        for name, value in asdict(trained.settings).items()  # type: ignore[call-overload]
+    }
+    return NetworkFacts(
+        type(trained.settings).__name__,
+        sum(p.numel() for p in trained.network.parameters()),
+        trained.window,
+        len(trained.people),
+        accuracy,
+        settings,
+    )
+
+
+def _notes(found: Measurements, data: FaceDataModule, trained: TrainedNetwork) -> list[str]:
+    notes = []
+    if found.causality is None:
+        notes.append(
+            "The network was not trained to name the people in these photos. Whether parts matter, "
+            "and what each unit is worth, cannot be measured on them."
+        )
+    photos = np.bincount(found.trained.evidence.test_labels)
+    if photos.min() < 5:
+        notes.append(
+            f"Some people have only {photos.min()} test photos. The largest mean of few is large "
+            "by chance: compare selectivity with the untrained network's."
+        )
+    return notes
+
+
+def _progression(folder: Path, found: Measurements) -> Progression:
+    layers = found.trained.layers
+    fields = [measured.field.size for measured in layers.values()]
+    networks: dict[str, dict[str, np.ndarray]] = {
+        name: {m: np.column_stack([network.estimates[m], network.interval(m)]) for m in MEASURES}
+        for name, network in (("trained", found.trained), ("untrained", found.control))
+    }
+    alone = np.full(len(layers), np.nan)
+    networks["units rotated"] = {"parts": np.column_stack([found.rotated, alone, alone])}
+    evidence = found.trained.evidence
+    lines = {
+        evidence.part_names[part]: found.trained.part_lines[:, part] for part in evidence.face_parts
+    }
+    figure = plots.progression(list(layers), fields, networks, lines)
+    with new_file(folder / "pictures/progression.png") as temporary:
+        figure.savefig(temporary, dpi=160)
+    rows = tuple(
+        LayerRow(
+            layer, fields[i],
+            {
+                m: {
+                    name: Interval(*(None if math.isnan(x) else float(x) for x in values[m][i]))  # type: ignore[arg-type]
+                    for name, values in networks.items() if m in values
+                }
+                for m in MEASURES
+            },
+        )
+        for i, layer in enumerate(layers)
+    )  # fmt: skip
+    verdicts = [Verdict(j.claim, j.supported, in_words(j)) for j in found.judgements]  # type: ignore[arg-type]
+    if found.causality is None:
+        verdicts.append(
+            Verdict("parts matter", None, "The network cannot name the people in these photos.")
+        )
+    caption = (
+        "Edges, parts and people by layer: the trained network (red), an untrained one (grey), and "
+        "for parts the units in a random rotation (violet). Bands are 95 % intervals."
+    )
+    return Progression(
+        Picture("pictures/progression.png", caption, "figure"), tuple(verdicts), rows
+    )
+
+
+def in_words(judgement: Judgement) -> str:
+    """Why a claim is supported or not, with its numbers."""
+    holds, order = judgement.order
+    texts = [f"{order[:1].upper()}{order[1:]}{'' if holds else ', against the claim'}."]
+    for d in judgement.differences:
+        verdict = "" if d.holds else ": not surely above zero"
+        texts.append(
+            f"{d.what[:1].upper()}{d.what[1:]}: {d.value:.3f} ({d.low:.3f} to {d.high:.3f})"
+            f"{verdict}."
+        )
+    return " ".join(text for text in texts if len(text) > 1)
+
+
+def _plain(found: Measurements) -> dict[str, Any]:
+    """Every figure of the progression as JSON has it."""
+    networks = {}
+    for name, network in (("trained", found.trained), ("untrained", found.control)):
+        networks[name] = {
+            m: {
+                layer: {"value": float(network.estimates[m][i]),
+                        "interval": network.interval(m)[i].tolist()}
+                for i, layer in enumerate(network.layers)
+            }
+            for m in MEASURES
+        }  # fmt: skip
+    evidence = found.trained.evidence
+    layers = list(found.trained.layers)
+    causality = None
+    if found.causality is not None:
+        causality = {
+            "layer": found.causality.layer,
+            "accuracy": found.causality.accuracy,
+            "parts": {
+                part: {"part_units": list(found.causality.part_units[part]), "cost": cost.units,
+                       "cost_of_matched_units": cost.matched, "cost_of_covering": cost.covered}
+                for part, cost in found.causality.costs.items()
+            },
+        }  # fmt: skip
+    return {
+        "format": 1,
+        "receptive_fields": {n: m.field.size for n, m in found.trained.layers.items()},
+        "networks": networks,
+        "rotated_parts": dict(zip(layers, found.rotated.tolist(), strict=True)),
+        "parts": {
+            layer: {
+                evidence.part_names[p]: float(found.trained.part_lines[i, p])
+                for p in evidence.face_parts
+            }
+            for i, layer in enumerate(layers)
+        },
+        "ablation": causality,
+        "verdicts": {
+            j.claim: {"supported": j.supported, "order": j.order[1],
+                      "differences": [asdict(d) for d in j.differences]}
+            for j in found.judgements
+        },
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""The photos that a network is judged by: from a data module to `features`' plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.faces.parts import PARTS, part_map
+from facenet_demo.faces.views import random_view
+from facenet_demo.features.dissection import NUM_BLOCKS, View
+from facenet_demo.features.progression import Evidence
+from facenet_demo.records import UserError
+
+MASK_STEP = 2  # side of the cells that carry one part's label, pixels
+FACE_PARTS = [number for number, part in enumerate(PARTS) if part != "background"]
+
+
+class JitteredViews:
+    """Shifted, turned and scaled views of crops with the parts in them; the same every time.
+
+    Args:
+        data: whose crops.
+        rows: of which views are taken; of more than `num_views` so many are drawn.
+        num_views: how many at most, a multiple of the batches that the bootstrap draws from.
+        seed: of the views.
+    """
+
+    def __init__(self, data: FaceDataModule, rows: np.ndarray, num_views: int, seed: int) -> None:
+        self._data = data
+        self._seed = seed
+        self._rows = np.random.default_rng(seed).permutation(rows)[:num_views]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[View]:
+        rng = np.random.default_rng(self._seed)
+        crops, window = self._data.crops, self._data.window
+        # Whole rounds of the bootstrap's blocks, of batches no larger than memory likes.
+        rounds = -(-len(self._rows) // (NUM_BLOCKS * 64))
+        for rows in np.array_split(self._rows, min(len(self._rows), rounds * NUM_BLOCKS)):
+            pixels, parts = [], []
+            for row in rows:
+                view, landmarks = random_view(
+                    np.asarray(crops.images[row]), crops.landmarks[row], window, rng
+                )
+                pixels.append(view)
+                parts.append(part_map(landmarks, window, MASK_STEP))
+            images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
+            yield View(images, torch.from_numpy(np.stack(parts)))
+
+
+def make_evidence(data: FaceDataModule, num_views: int, seed: int) -> Evidence:
+    """What a network is shown, from training photos and from test photos.
+
+    Args:
+        data: its crops and split.
+        num_views: jittered views of each of the two, at most.
+        seed: of the views.
+
+    Raises:
+        UserError: if the split leaves nothing to test.
+    """
+    train, test = data.split.rows["train"], data.split.rows["test"]
+    if not len(test):
+        raise UserError(
+            "There are no test photos: what a network learned is measured on photos that it never "
+            "saw. Set --data.split.test in training."
+        )
+    offset = (data.crop_settings.size - data.window) // 2
+    parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]
+    return Evidence(
+        train_views=JitteredViews(data, train, num_views, seed),
+        test_views=JitteredViews(data, test, num_views, seed + 1),
+        part_names=PARTS,
+        face_parts=FACE_PARTS,
+        train_windows=data.windows(train),
+        test_windows=data.windows(test),
+        test_parts=torch.from_numpy(np.stack(parts)),
+        train_labels=data.split.labels[train],
+        test_labels=data.split.labels[test],
+        num_people=len(data.people),
+    )
