@@ -36,7 +36,9 @@ IMAGENET_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27,
 _CONTRAST = 0.25  # root mean square of the whitened picture
 _STEP = 0.08
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
+_STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
+_LOUD = 2.0  # contrast of the starts, relative; units that noise excites barely need it
 _BATCH = 32
 
 
@@ -161,7 +163,7 @@ def _best_starts(
     painter: _Painter,
     starts: torch.Tensor,
 ) -> torch.Tensor:
-    """For each unit the noise that excites it most, shifted so that it does so at the centre.
+    """For each unit the noise that excites it most at the centre, if need be shifted there.
 
     A rectified unit that is silent has no gradient to follow, so it must start where it speaks.
 
@@ -169,18 +171,22 @@ def _best_starts(
         noise `(len(units), 3, S, S)`.
     """
     size = starts.shape[-1]
-    starts = _CONTRAST * starts
-    values, places = [], []
+    starts = _LOUD * _CONTRAST * starts
+    values, places, centres = [], [], []
     for some in starts.split(_BATCH):
         maps = _maps(network, layer, units, painter(some))
+        height, width = maps.shape[2:]
+        middle = height // 2 * width + width // 2
         value, place = maps.flatten(2).max(dim=2)
         values.append(value)
         places.append(place)
-    height, width = maps.shape[2:]
-    best = torch.cat(values).argmax(dim=0)
+        centres.append(maps.flatten(2)[:, :, middle])
+    # What speaks elsewhere may owe it to the border, and be silent once shifted.
+    loudest, at_centre = torch.cat(centres).max(dim=0)
+    best = torch.where(loudest > 0, at_centre, torch.cat(values).argmax(dim=0))
+    place = torch.where(loudest > 0, middle, torch.cat(places)[best, range(len(units))])
     chosen = starts[best]
-    for i, place in enumerate(torch.cat(places)[best, range(len(units))].tolist()):
-        y, x = divmod(place, width)
+    for i, (y, x) in enumerate(divmod(where, width) for where in place.tolist()):
         shift = (height // 2 - y) * size // height, (width // 2 - x) * size // width
         chosen[i] = chosen[i].roll(shift, dims=(1, 2))
     return chosen
