@@ -38,7 +38,6 @@ _STEP = 0.08
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
 _STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
-_LOUD = 2.0  # contrast of the starts, relative; units that noise excites barely need it
 _BATCH = 32
 
 
@@ -171,13 +170,17 @@ def _best_starts(
         noise `(len(units), 3, S, S)`.
     """
     size = starts.shape[-1]
-    starts = _LOUD * _CONTRAST * starts
+    starts = _CONTRAST * starts
     values, places, centres = [], [], []
     for some in starts.split(_BATCH):
         maps = _maps(network, layer, units, painter(some))
         height, width = maps.shape[2:]
         middle = height // 2 * width + width // 2
-        value, place = maps.flatten(2).max(dim=2)
+        top, left = height // 4, width // 4
+        inner = torch.full_like(maps, -torch.inf)
+        inside = slice(top, height - top), slice(left, width - left)
+        inner[:, :, *inside] = maps[:, :, *inside]
+        value, place = inner.flatten(2).max(dim=2)
         values.append(value)
         places.append(place)
         centres.append(maps.flatten(2)[:, :, middle])
