@@ -36,6 +36,7 @@ IMAGENET_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27,
 _CONTRAST = 0.25  # root mean square of the whitened picture
 _STEP = 0.08
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
+_STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
 _BATCH = 32
 
@@ -161,7 +162,7 @@ def _best_starts(
     painter: _Painter,
     starts: torch.Tensor,
 ) -> torch.Tensor:
-    """For each unit the noise that excites it most, shifted so that it does so at the centre.
+    """For each unit the noise that excites it most at the centre, if need be shifted there.
 
     A rectified unit that is silent has no gradient to follow, so it must start where it speaks.
 
@@ -170,17 +171,25 @@ def _best_starts(
     """
     size = starts.shape[-1]
     starts = _CONTRAST * starts
-    values, places = [], []
+    values, places, centres = [], [], []
     for some in starts.split(_BATCH):
         maps = _maps(network, layer, units, painter(some))
-        value, place = maps.flatten(2).max(dim=2)
+        height, width = maps.shape[2:]
+        middle = height // 2 * width + width // 2
+        top, left = height // 4, width // 4
+        inner = torch.full_like(maps, -torch.inf)
+        inside = slice(top, height - top), slice(left, width - left)
+        inner[:, :, *inside] = maps[:, :, *inside]
+        value, place = inner.flatten(2).max(dim=2)
         values.append(value)
         places.append(place)
-    height, width = maps.shape[2:]
-    best = torch.cat(values).argmax(dim=0)
+        centres.append(maps.flatten(2)[:, :, middle])
+    # What speaks elsewhere may owe it to the border, and be silent once shifted.
+    loudest, at_centre = torch.cat(centres).max(dim=0)
+    best = torch.where(loudest > 0, at_centre, torch.cat(values).argmax(dim=0))
+    place = torch.where(loudest > 0, middle, torch.cat(places)[best, range(len(units))])
     chosen = starts[best]
-    for i, place in enumerate(torch.cat(places)[best, range(len(units))].tolist()):
-        y, x = divmod(place, width)
+    for i, (y, x) in enumerate(divmod(where, width) for where in place.tolist()):
         shift = (height // 2 - y) * size // height, (width // 2 - x) * size // width
         chosen[i] = chosen[i].roll(shift, dims=(1, 2))
     return chosen

@@ -129,7 +129,9 @@ def test_each_module_is_back_in_its_own_mode_after_an_error_too() -> None:
     net[0].eval()
     net[0][1].train()
     modes = [module.training for module in net.modules()]
-    with pytest.raises(ArithmeticError), evaluating(net):
+    with evaluating(net):
         assert not any(module.training for module in net.modules())
-        raise ArithmeticError
+    assert [module.training for module in net.modules()] == modes
+    with pytest.raises(RuntimeError), evaluating(net):
+        net(torch.rand(5, 99))
     assert [module.training for module in net.modules()] == modes
