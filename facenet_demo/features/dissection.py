@@ -28,7 +28,7 @@ from facenet_demo.features.statistics import Quantiles
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 
 NUM_BLOCKS = 20
-_QUANTILE_STEP = 2  # every second row and column tells a quantile as well
+_SAMPLED = 0.25  # of all cells tell ranks and quantiles as well
 
 
 class View(NamedTuple):
@@ -159,7 +159,7 @@ def dissect(
             network(view.images)
             covered += np.bincount(view.parts.flatten().cpu(), minlength=num_parts)
             for layer in layers:
-                cells = _enlarge(read(trace, layer), _size(view.parts), _QUANTILE_STEP)
+                cells = _enlarge(read(trace, layer), _size(view.parts), sample=True)
                 if layer not in quantiles:
                     quantiles[layer] = Quantiles(cells.shape[1])
                 quantiles[layer].add(cells.transpose(0, 1).flatten(1))
@@ -207,9 +207,8 @@ class _Counter:
             counts.shared_other[block, :, part] += _count(active & others[:, part, None])
         counts.masked[block] += _count(masks)
         counts.masked_other[block] += _count(others)
-        few = masks.view(*masks.shape[:2], *size)[..., ::_QUANTILE_STEP, ::_QUANTILE_STEP]
-        few = few.flatten(2).float()  # (B, K, p)
-        sample = _enlarge(maps, size, _QUANTILE_STEP).transpose(0, 1)  # (U, B, p)
+        few = masks[:, :, _sample(size)].float()  # (B, K, p)
+        sample = _enlarge(maps, size, sample=True).transpose(0, 1)  # (U, B, p)
         ranks = self._quantiles.ranks(sample.flatten(1).cpu()).view(sample.shape)
         counts.ranks[block] += torch.einsum("ubp,bkp->uk", ranks, few.cpu()).numpy()
         counts.sampled[block] += few.sum((0, 2)).cpu().numpy()
@@ -238,19 +237,27 @@ def _size(parts: torch.Tensor) -> tuple[int, int]:
     return parts.shape[1], parts.shape[2]
 
 
-def _enlarge(maps: torch.Tensor, size: tuple[int, int], step: int = 1) -> torch.Tensor:
-    """Maps `(B, U, h, w)` on a grid of `size`, bilinear: `(B, U, P)`; every `step`-th place."""
+def _enlarge(maps: torch.Tensor, size: tuple[int, int], sample: bool = False) -> torch.Tensor:
+    """Maps `(B, U, h, w)` on a grid of `size`, bilinear: `(B, U, P)`, or a sample of the cells."""
     if maps.shape[2:] == size:
-        return maps[..., ::step, ::step].flatten(2)
-    return maps.flatten(2) @ _weights(tuple(maps.shape[2:]), tuple(size), step).to(maps.device)
+        return maps.flatten(2)[..., _sample(size)] if sample else maps.flatten(2)
+    return maps.flatten(2) @ _weights(tuple(maps.shape[2:]), size, sample).to(maps.device)
 
 
 @cache
-def _weights(small: tuple[int, int], large: tuple[int, int], step: int) -> torch.Tensor:
+def _weights(small: tuple[int, int], large: tuple[int, int], sample: bool) -> torch.Tensor:
     """The matrix `(h * w, P)` of bilinear enlargement."""
     unit = torch.eye(small[0] * small[1]).view(-1, 1, *small)
-    enlarged = F.interpolate(unit, size=large, mode="bilinear", align_corners=False)
-    return enlarged[:, 0, ::step, ::step].flatten(1)
+    enlarged = F.interpolate(unit, size=large, mode="bilinear", align_corners=False).flatten(1)
+    return enlarged[:, _sample(large)].contiguous() if sample else enlarged
+
+
+@cache
+def _sample(size: tuple[int, int]) -> torch.Tensor:
+    """Some cells of a grid, by lot, the same every time."""
+    num_cells = size[0] * size[1]
+    drawn = np.random.default_rng(0).permutation(num_cells)[: max(1, round(_SAMPLED * num_cells))]
+    return torch.from_numpy(np.sort(drawn))
 
 
 def _rotation(size: int, seed: int) -> torch.Tensor:

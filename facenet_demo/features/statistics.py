@@ -69,7 +69,8 @@ class Quantiles:
     """Quantiles of each unit's values, from a histogram of fine bins.
 
     The first values that are added set each unit's range; if later ones exceed it, it doubles, and
-    neighbouring bins merge. The rank of a result is wrong by at most what one bin holds.
+    neighbouring bins merge. The rank of a result is wrong by less than what one bin holds, within
+    which values are taken to be spread evenly.
 
     Args:
         num_units: U.

@@ -125,15 +125,12 @@ class PageMaker:
         overlays = self._overlays(layer, parts) if measured.map_size != (1, 1) else {}
         for unit, part in enumerate(parts):
             place = f"{self._name}/{layer}/{unit}"
-            pictures = [
-                self._save(
-                    f"{place}-patches.webp",
-                    plots.patch_sheet(self._cut(layer, unit)),
-                    "patches",
-                    "The nine places in test photos to which the unit responds most, one in a "
-                    f"photo: all that it sees there ({measured.field.size} px or less).",
-                )  # fmt: skip
-            ]
+            sheet = plots.patch_sheet(self._cut(layer, unit))
+            caption = (
+                "The nine places in test photos to which the unit responds most, one in a photo: "
+                f"all that it sees there ({measured.field.size} px or less)."
+            )
+            pictures = [self._save(f"{place}-patches.webp", sheet, "patches", caption)]
             name = evidence.part_names[part] if above[unit] > 0 else None
             if unit in overlays:
                 pictures.append(
