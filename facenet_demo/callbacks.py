@@ -75,7 +75,7 @@ class History(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
-        if _writer(trainer) is not None:
+        if tensorboard_writer(trainer) is not None:
             self._writers = {
                 stage: SummaryWriter(
                     Path(_logger(trainer).log_dir) / stage,
@@ -148,7 +148,7 @@ class FeatureBoard(Callback):
         self._windows = torch.empty(0)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        writer = _writer(trainer)
+        writer = tensorboard_writer(trainer)
         if writer is None:
             return
         data = _data(trainer)
@@ -166,7 +166,7 @@ class FeatureBoard(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
-        writer = _writer(trainer)
+        writer = tensorboard_writer(trainer)
         if writer is not None and epoch % self.every_n_epochs == 0:
             self._draw(writer, _task(pl_module), epoch)
 
@@ -234,7 +234,7 @@ class ResultBoard(Callback):
             results = [values.transpose(0, 1).flatten(0, 1) for values in results]
         real = results[2] >= 0
         probability, embedding, labels, rows = (values[real].cpu() for values in results)
-        writer = _writer(trainer)
+        writer = tensorboard_writer(trainer)
         if writer is None:
             return
         data, people = _data(trainer), _task(pl_module).people
@@ -315,7 +315,7 @@ def _logger(trainer: pl.Trainer) -> TensorBoardLogger:
     return next(log for log in trainer.loggers if isinstance(log, TensorBoardLogger))
 
 
-def _writer(trainer: pl.Trainer) -> SummaryWriter | None:
+def tensorboard_writer(trainer: pl.Trainer) -> SummaryWriter | None:
     """TensorBoard's writer, or None in a process that does not write or a trial run."""
     writes = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
     return _logger(trainer).experiment if writes and trainer.is_global_zero else None

@@ -73,6 +73,9 @@ class RunSettings:
         false_accept_rate: Share of strangers that may get a name; sets the threshold of "unknown".
         draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
             switches all TensorBoard pictures off.
+        measure_every: Epochs between two measurements of parts and people in each layer, drawn as
+            curves in TensorBoard, with the progression after the test; 0, as it is, measures
+            nothing. Each takes as long as a few epochs of ORL.
     """
 
     folder: Path = Path("runs")
@@ -80,6 +83,7 @@ class RunSettings:
     patience: int = 30
     false_accept_rate: float = 0.01
     draw_every: int = 10
+    measure_every: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.false_accept_rate < 1:
@@ -163,6 +167,10 @@ class FaceCLI(LightningCLI):
             callbacks.append(self.early_stopping)
         if run.draw_every:
             callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
+        if run.measure_every:
+            from facenet_demo.measuring import ProgressionBoard
+
+            callbacks.append(ProgressionBoard(run.measure_every))
         self.trainer_defaults["callbacks"] = callbacks
         logger = TensorBoardLogger(
             folder, name="", version="", purge_step=purge_step(resumed_after)

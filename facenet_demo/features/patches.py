@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.statistics import TopK
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 
@@ -36,6 +37,28 @@ class TopPatches:
     scores: np.ndarray
     rows: np.ndarray
     places: np.ndarray
+
+
+def cut(
+    windows: torch.Tensor, field: ReceptiveField, rows: np.ndarray, places: np.ndarray
+) -> list[np.ndarray]:
+    """The image regions that a unit saw.
+
+    Args:
+        windows: `(N, 3, H, W)` in [0, 1], the images that `rows` count.
+        field: the receptive field of the unit's layer.
+        rows: `(k,)` which images.
+        places: `(k, 2)` row and column of the map.
+
+    Returns:
+        `(h, w, 3)` uint8 each; smaller at the image's border.
+    """
+    cuts = []
+    for row, (y, x) in zip(rows, places, strict=True):
+        left, top, right, bottom = field.box(y, x)
+        pixels = windows[row, :, top:bottom, left:right].permute(1, 2, 0)
+        cuts.append((pixels * 255).round().byte().cpu().numpy())
+    return cuts
 
 
 def top_patches(

@@ -111,19 +111,31 @@ class NetworkMeasures:
     replicates: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def part_lines(self) -> np.ndarray:
-        """`(L, K)` overlap with each part, above the position prior, of the units best at it."""
+    def part_lines(self) -> dict[str, np.ndarray]:
+        """Part of a face -> `(L,)` overlap, above the prior, of each layer's units best at it."""
         lines = []
         for layer in self.layers.values():
             above = layer.chosen.iou - layer.chosen.prior
             held_out = layer.held_out.iou - layer.held_out.prior
             best = np.argsort(-above, axis=0)[: num_top(len(above))]
             lines.append(np.take_along_axis(held_out, best, axis=0).mean(axis=0))
-        return np.stack(lines)
+        values = np.stack(lines)
+        return {self.evidence.part_names[p]: values[:, p] for p in self.evidence.face_parts}
 
-    def interval(self, measure: str) -> np.ndarray:
-        """`(L, 2)` 95 % interval of each layer's value."""
-        return np.quantile(self.replicates[measure], [0.025, 0.975], axis=0).T
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Measure -> `(L, 3)`, of each layer the value and the ends of its 95 % interval."""
+        return {
+            name: np.column_stack(
+                [values, *np.quantile(self.replicates[name], [0.025, 0.975], axis=0)]
+            )
+            for name, values in self.estimates.items()
+        }
+
+    @property
+    def field_sizes(self) -> list[int]:
+        """Side of each layer's receptive field, pixels."""
+        return [layer.field.size for layer in self.layers.values()]
 
 
 def measure(
@@ -167,12 +179,12 @@ def measure(
     return NetworkMeasures(found, evidence, estimates, replicates)
 
 
-def best_parts(measures: LayerMeasures, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The part that each unit matches best on training views, `(U,)`, and how well, `(U,)`.
+def best_parts(chosen: Dissection, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The part that each unit matches best, `(U,)`, and how well, `(U,)`.
 
     How well is IoU less the position prior; the numbers are those of `View.parts`.
     """
-    above = (measures.chosen.iou - measures.chosen.prior)[:, face_parts]
+    above = (chosen.iou - chosen.prior)[:, face_parts]
     return np.asarray(face_parts)[above.argmax(axis=1)], above.max(axis=1)
 
 
@@ -184,9 +196,9 @@ def part_score(
     return (iou - prior)[units, parts]
 
 
-def top_units(measures: LayerMeasures, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The top tenth of a layer's units by their best part, and that part, on training views."""
-    parts, above = best_parts(measures, face_parts)
+def top_units(chosen: Dissection, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The top tenth of a layer's units by their best part, and that part."""
+    parts, above = best_parts(chosen, face_parts)
     units = np.argsort(-above)[: num_top(len(above))]
     return units, parts[units]
 
@@ -211,7 +223,7 @@ def _bootstrap(
         def resampled(values: np.ndarray, rng: np.random.Generator = units) -> np.ndarray:
             return values[rng.integers(len(values), size=len(values))]
 
-        top, parts = top_units(layer, evidence.face_parts)
+        top, parts = top_units(layer.chosen, evidence.face_parts)
         num_blocks = layer.held_out.num_blocks
         estimates["edges"][i] = layer.gabor_r2.mean()
         estimates["parts"][i] = part_score(layer.held_out, top, parts, np.ones(num_blocks)).mean()
@@ -286,9 +298,7 @@ def rotated_parts(
     )
     scores = []
     for layer in layers:
-        above = (chosen[layer].iou - chosen[layer].prior)[:, evidence.face_parts]
-        units = np.argsort(-above.max(axis=1))[: num_top(len(above))]
-        parts = np.asarray(evidence.face_parts)[above.argmax(axis=1)[units]]
+        units, parts = top_units(chosen[layer], evidence.face_parts)
         weights = np.ones(held_out[layer].num_blocks)
         scores.append(part_score(held_out[layer], units, parts, weights).mean())
     return np.array(scores)
@@ -357,7 +367,7 @@ def peak_layer(measures: NetworkMeasures) -> int:
     """The position of the layer with the highest part score on training views."""
     scores = []
     for layer in measures.layers.values():
-        units, parts = top_units(layer, measures.evidence.face_parts)
+        units, parts = top_units(layer.chosen, measures.evidence.face_parts)
         weights = np.ones(layer.chosen.num_blocks)
         scores.append(part_score(layer.chosen, units, parts, weights).mean())
     return int(np.argmax(scores))

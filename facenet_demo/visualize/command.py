@@ -17,8 +17,10 @@ from facenet_demo import plots
 from facenet_demo.checkpoints import TrainedNetwork, load_checkpoint
 from facenet_demo.cli import configured_data, quieten_libraries
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.evidence import make_evidence
 from facenet_demo.features.ablation import right_answers
 from facenet_demo.features.progression import MEASURES, Evidence, Judgement
+from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.progress import console, steps
 from facenet_demo.records import UserError
 from facenet_demo.report import (
@@ -36,7 +38,6 @@ from facenet_demo.report import (
 )
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.visualize import measurements
-from facenet_demo.visualize.evidence import make_evidence
 from facenet_demo.visualize.measurements import Measurements
 from facenet_demo.visualize.pages import PageMaker
 from facenet_demo.visualize.photos import explain, find_faces
@@ -129,9 +130,11 @@ def visualize(
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
     start_report(output, title, overwrite)
-    evidence = make_evidence(data, num_views, seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trained.network.to(device)
+    evidence = make_evidence(data, num_views, seed, device)
     if untrained:
-        network = measurements.untrained_network(trained.network, trained.settings, evidence, seed)
+        network = untrained_twin(trained.network, trained.settings, evidence.train_windows, seed)
         trained = replace(trained, network=network, calibration=None)
     trained.network.requires_grad_(False)
     with steps(measurements.num_steps(layers) + 2, "Report") as step:
@@ -141,20 +144,17 @@ def visualize(
         )  # fmt: skip
         step("pictures")
         maker = PageMaker(
-            output, "trained" if not untrained else "untrained", trained.network, found.trained,
+            output, "untrained" if untrained else "trained", trained.network, found.trained,
             found.patches, data,
         )  # fmt: skip
-        control = measurements.untrained_network(
-            trained.network, trained.settings, evidence, seed + 1
-        )
         twin = PageMaker(
-            output, "untrained" if not untrained else "another untrained", control, found.control,
-            found.control_patches, data,
+            output, "another untrained" if untrained else "untrained", found.twin,
+            found.control, found.control_patches, data,
         )  # fmt: skip
         networks = (maker.pages(found), twin.pages())
         step("photos")
         faces, notes = find_faces(images, trained)
-        faces = faces or _examples(data)
+        faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
         photos = tuple(explain(output, faces, trained, layers))
         write_json(output / "progression.json", _plain(found))
     report = Report(
@@ -256,19 +256,12 @@ def _notes(found: Measurements, data: FaceDataModule, trained: TrainedNetwork) -
 
 
 def _progression(folder: Path, found: Measurements) -> Progression:
-    layers = found.trained.layers
-    fields = [measured.field.size for measured in layers.values()]
-    networks: dict[str, dict[str, np.ndarray]] = {
-        name: {m: np.column_stack([network.estimates[m], network.interval(m)]) for m in MEASURES}
-        for name, network in (("trained", found.trained), ("untrained", found.control))
-    }
+    layers = list(found.trained.layers)
+    fields = found.trained.field_sizes
+    networks = {"trained": found.trained.curves, "untrained": found.control.curves}
     alone = np.full(len(layers), np.nan)
     networks["units rotated"] = {"parts": np.column_stack([found.rotated, alone, alone])}
-    evidence = found.trained.evidence
-    lines = {
-        evidence.part_names[part]: found.trained.part_lines[:, part] for part in evidence.face_parts
-    }
-    figure = plots.progression(list(layers), fields, networks, lines)
+    figure = plots.progression(layers, fields, networks, found.trained.part_lines)
     with new_file(folder / "pictures/progression.png") as temporary:
         figure.savefig(temporary, dpi=160)
     rows = tuple(
@@ -313,42 +306,35 @@ def in_words(judgement: Judgement) -> str:
 
 def _plain(found: Measurements) -> dict[str, Any]:
     """Every figure of the progression as JSON has it."""
-    networks = {}
-    for name, network in (("trained", found.trained), ("untrained", found.control)):
-        networks[name] = {
-            m: {
-                layer: {"value": float(network.estimates[m][i]),
-                        "interval": network.interval(m)[i].tolist()}
-                for i, layer in enumerate(network.layers)
-            }
-            for m in MEASURES
-        }  # fmt: skip
-    evidence = found.trained.evidence
     layers = list(found.trained.layers)
-    causality = None
-    if found.causality is not None:
-        causality = {
-            "layer": found.causality.layer,
-            "accuracy": found.causality.accuracy,
-            "parts": {
-                part: {"part_units": list(found.causality.part_units[part]), "cost": cost.units,
-                       "cost_of_matched_units": cost.matched, "cost_of_covering": cost.covered}
-                for part, cost in found.causality.costs.items()
-            },
-        }  # fmt: skip
+
+    def by_layer(values: np.ndarray) -> dict[str, Any]:
+        return dict(zip(layers, values.tolist(), strict=True))
+
+    networks = {
+        name: {
+            measure: {layer: dict(zip(("value", "low", "high"), row, strict=True))
+                      for layer, row in by_layer(curve).items()}
+            for measure, curve in network.curves.items()
+        }
+        for name, network in (("trained", found.trained), ("untrained", found.control))
+    }  # fmt: skip
+    causality = found.causality
     return {
         "format": 1,
-        "receptive_fields": {n: m.field.size for n, m in found.trained.layers.items()},
+        "receptive_fields": dict(zip(layers, found.trained.field_sizes, strict=True)),
         "networks": networks,
-        "rotated_parts": dict(zip(layers, found.rotated.tolist(), strict=True)),
-        "parts": {
-            layer: {
-                evidence.part_names[p]: float(found.trained.part_lines[i, p])
-                for p in evidence.face_parts
-            }
-            for i, layer in enumerate(layers)
+        "parts": {part: by_layer(line) for part, line in found.trained.part_lines.items()},
+        "rotated_parts": by_layer(found.rotated),
+        "ablation": None if causality is None else {
+            "layer": causality.layer,
+            "accuracy": causality.accuracy,
+            "parts": {
+                part: {"units": list(causality.part_units[part]), "cost": cost.units,
+                       "cost_of_matched_units": cost.matched, "cost_of_covering": cost.covered}
+                for part, cost in causality.costs.items()
+            },
         },
-        "ablation": causality,
         "verdicts": {
             j.claim: {"supported": j.supported, "order": j.order[1],
                       "differences": [asdict(d) for d in j.differences]}

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from facenet_demo.features.causality import Causality, part_costs, unit_costs
 from facenet_demo.features.patches import TopPatches, top_patches
@@ -25,6 +24,7 @@ from facenet_demo.features.progression import (
 )
 from facenet_demo.features.synthesis import colour_basis, synthesize
 from facenet_demo.networks import FaceNetwork, NetworkSettings
+from facenet_demo.networks.untrained import untrained_twin
 
 NUM_PATCHES = 9
 _MAX_ABLATED = 310  # test windows that single units are ablated on
@@ -36,8 +36,9 @@ class Measurements:
     """What a report is made of.
 
     Attributes:
-        trained: the network on trial (untrained itself, if that was asked for).
-        control: an untrained network of the same shape.
+        trained: of the network on trial (untrained itself, if that was asked for).
+        twin: an untrained network of the same shape.
+        control: of the twin.
         rotated: `(L,)` part score after a random rotation of each layer's units.
         judgements: of the claims; the last one is missing if nobody here can be named.
         causality: None if the network cannot name the people on these photos.
@@ -48,6 +49,7 @@ class Measurements:
     """
 
     trained: NetworkMeasures
+    twin: FaceNetwork
     control: NetworkMeasures
     rotated: np.ndarray
     judgements: list[Judgement]
@@ -81,7 +83,7 @@ def take(
     step("trained network")
     trained = measure(network, layers, evidence, seed)
     step("untrained network")
-    untrained = untrained_network(network, settings, evidence, seed + 1)
+    untrained = untrained_twin(network, settings, evidence.train_windows, seed + 1)
     control = measure(untrained, layers, evidence, seed)
     step("rotated units")
     rotated = rotated_parts(network, layers, evidence, seed)
@@ -115,34 +117,14 @@ def take(
             with np.errstate(invalid="ignore"):
                 costs[layer] = lost @ members / members.sum(axis=0)
     return Measurements(
-        trained, control, rotated, judgements, causality, patches, control_patches, costs, pictures
-    )
+        trained, untrained, control, rotated, judgements, causality, patches, control_patches,
+        costs, pictures,
+    )  # fmt: skip
 
 
 def num_steps(layers: Sequence[str]) -> int:
     """How often `take` calls `step`."""
     return 5 + len(layers)
-
-
-def untrained_network(
-    network: FaceNetwork, settings: NetworkSettings, evidence: Evidence, seed: int
-) -> FaceNetwork:
-    """A network of the same shape with fresh weights, and with batch statistics of these photos."""
-    outputs = network(evidence.test_windows[:1]).shape[1]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        untrained = settings.build(outputs)
-    untrained.mean.copy_(network.mean)
-    untrained.std.copy_(network.std)
-    norms = [m for m in untrained.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
-        norm.train()
-    with torch.no_grad():
-        for windows in evidence.train_windows.split(_BATCH):
-            untrained(windows)
-    return untrained.eval().requires_grad_(False)
 
 
 def _numbered(windows: torch.Tensor):  # noqa: ANN202 - pairs, as top_patches takes them

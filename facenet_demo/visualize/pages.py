@@ -11,7 +11,7 @@ from PIL import Image
 
 from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.features.patches import TopPatches
+from facenet_demo.features.patches import TopPatches, cut
 from facenet_demo.features.progression import NetworkMeasures, best_parts
 from facenet_demo.features.selectivity import person_means
 from facenet_demo.features.trace import Trace, evaluating, maps_of
@@ -105,10 +105,10 @@ class PageMaker:
         if measured.map_size != (1, 1):
             _, first = np.unique(self._data.split.labels[self._test], return_index=True)
             rows = self._test[np.sort(first)[:_NUM_FACES]]
-            windows = self._data.windows(rows)
+            windows = self._data.windows(rows).to(self._network.mean.device)
             with evaluating(self._network), Trace(self._network, [layer], stop=True) as trace:
                 self._network(windows)
-            maps = maps_of(trace[layer]).numpy()
+            maps = maps_of(trace[layer]).cpu().numpy()
             yield self._save(
                 f"{place}/maps.png", plots.activation_sheet(_pixels(windows), maps), "maps",
                 f"What the first {min(10, maps.shape[1])} units make of {len(rows)} test faces, "
@@ -117,7 +117,8 @@ class PageMaker:
 
     def _units(self, layer: str, found: Measurements | None):  # noqa: ANN202 - yields UnitPage
         measured, evidence = self._measures.layers[layer], self._measures.evidence
-        parts, above = best_parts(measured, evidence.face_parts)
+        parts, above = best_parts(measured.chosen, evidence.face_parts)
+        top = self._patches[layer]
         iou, prior, auc = (getattr(measured.held_out, n) for n in ("iou", "prior", "auc"))
         means = person_means(measured.test_pooled, evidence.test_labels, evidence.num_people)
         r2 = dict(zip(measured.fitted.tolist(), measured.gabor_r2.tolist(), strict=True))
@@ -125,7 +126,9 @@ class PageMaker:
         overlays = self._overlays(layer, parts) if measured.map_size != (1, 1) else {}
         for unit, part in enumerate(parts):
             place = f"{self._name}/{layer}/{unit}"
-            sheet = plots.patch_sheet(self._cut(layer, unit))
+            sheet = plots.patch_sheet(
+                cut(evidence.test_windows, measured.field, top.rows[unit], top.places[unit])
+            )
             caption = (
                 "The nine places in test photos to which the unit responds most, one in a photo: "
                 f"all that it sees there ({measured.field.size} px or less)."
@@ -174,17 +177,6 @@ class PageMaker:
                 pictures=tuple(pictures),
             )
 
-    def _cut(self, layer: str, unit: int) -> list[np.ndarray]:
-        """The patches of a unit, cut from the stored crops."""
-        field, top = self._measures.layers[layer].field, self._patches[layer]
-        offset = (self._data.crop_settings.size - self._data.window) // 2
-        cut = []
-        for row, (y, x) in zip(top.rows[unit], top.places[unit], strict=True):
-            left, upper, right, lower = (side + offset for side in field.box(y, x))
-            crop = self._data.crops.images[self._test[row]]
-            cut.append(np.ascontiguousarray(crop[upper:lower, left:right]))
-        return cut
-
     def _overlays(self, layer: str, parts: np.ndarray) -> dict[int, np.ndarray]:
         """For each unit, its top photos with where it is active, and its best part outlined."""
         measured, evidence = self._measures.layers[layer], self._measures.evidence
@@ -196,7 +188,7 @@ class PageMaker:
             for some in np.array_split(rows, -(-len(rows) // _BATCH)):
                 with trace:
                     self._network(evidence.test_windows[some])
-                seen = maps_of(trace[layer]).numpy()
+                seen = maps_of(trace[layer]).cpu().numpy()
                 for i, row in enumerate(some):
                     for unit in np.flatnonzero((top == row).any(axis=1)):
                         maps[int(unit), int(row)] = seen[i, unit].copy()
@@ -205,7 +197,7 @@ class PageMaker:
                 _pixels(evidence.test_windows[top[unit]]),
                 np.stack([maps[unit, int(row)] for row in top[unit]]),
                 float(measured.held_out.thresholds[unit, part]),
-                (evidence.test_parts[top[unit]] == int(part)).numpy(),
+                (evidence.test_parts[top[unit]] == int(part)).cpu().numpy(),
             )
             for unit, part in enumerate(parts)
         }
@@ -224,7 +216,7 @@ def save_picture(folder: Path, file: str, pixels: np.ndarray, kind: str, caption
 
 def _pixels(windows: torch.Tensor) -> np.ndarray:
     """Windows `(B, 3, W, W)` in [0, 1] as `(B, W, W, 3)` uint8."""
-    return (windows * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return (windows * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:

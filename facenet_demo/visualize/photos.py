@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from facenet_demo import plots
+from facenet_demo.calibration import Calibration
 from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.features.attribution import integrated_gradients, occlusion, speaking_units
 from facenet_demo.features.trace import Trace, evaluating, maps_of
@@ -78,9 +79,9 @@ def explain(
     for number, (title, window) in enumerate(faces):
         with evaluating(network), Trace(network, layers) as trace:
             logits = network(window[None])
-        probability = trained.calibration.probability(logits)[0] if trained.calibration else (
-            logits[0].double().softmax(0)
-        )  # fmt: skip
+        logits = logits.cpu()
+        calibration = trained.calibration or Calibration()
+        probability = calibration.probability(logits)[0]
         order = probability.argsort(descending=True)[:_NUM_ANSWERS].tolist()
         target, pixels = order[0], _pixels(window)
         name = trained.people[target]
@@ -99,7 +100,7 @@ def explain(
             )
         ]  # fmt: skip
         for layer in layers:
-            maps = maps_of(trace[layer]).numpy()
+            maps = maps_of(trace[layer]).cpu().numpy()
             if maps.shape[2:] == (1, 1):
                 continue
             liveliest = np.argsort(-maps[0].max(axis=(1, 2)), kind="stable")[:_NUM_MAPS]
@@ -116,7 +117,7 @@ def explain(
             for layer in dict.fromkeys((layers[-1], layers[len(layers) // 2]))
             for unit, contribution in speaking_units(network, layer, window, target, _NUM_UNITS)
         ]
-        known = trained.calibration is None or bool(trained.calibration.knows(logits)[0])
+        known = bool(calibration.knows(logits)[0])
         yield PhotoPage(
             title,
             save_picture(folder, f"{place}.webp", _enlarged(pixels), "photo", f"{title}, aligned."),
@@ -131,7 +132,7 @@ def explain(
 
 
 def _pixels(window: torch.Tensor) -> np.ndarray:
-    return (window * 255).round().byte().permute(1, 2, 0).numpy()
+    return (window * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _enlarged(pixels: np.ndarray) -> np.ndarray:

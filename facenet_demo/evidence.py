@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from facenet_demo.features.dissection import NUM_BLOCKS, View
 from facenet_demo.features.progression import Evidence
 from facenet_demo.records import UserError
 
+Device: TypeAlias = "str | torch.device"
+
 MASK_STEP = 2  # side of the cells that carry one part's label, pixels
 FACE_PARTS = [number for number, part in enumerate(PARTS) if part != "background"]
 
@@ -24,13 +27,17 @@ class JitteredViews:
     Args:
         data: whose crops.
         rows: of which views are taken; of more than `num_views` so many are drawn.
-        num_views: how many at most, a multiple of the batches that the bootstrap draws from.
+        num_views: how many at most.
         seed: of the views.
+        device: where they go.
     """
 
-    def __init__(self, data: FaceDataModule, rows: np.ndarray, num_views: int, seed: int) -> None:
+    def __init__(
+        self, data: FaceDataModule, rows: np.ndarray, num_views: int, seed: int, device: Device
+    ) -> None:
         self._data = data
         self._seed = seed
+        self._device = device
         self._rows = np.random.default_rng(seed).permutation(rows)[:num_views]
 
     def __len__(self) -> int:
@@ -50,16 +57,20 @@ class JitteredViews:
                 pixels.append(view)
                 parts.append(part_map(landmarks, window, MASK_STEP))
             images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
-            yield View(images, torch.from_numpy(np.stack(parts)))
+            numbers = torch.from_numpy(np.stack(parts))
+            yield View(images.to(self._device), numbers.to(self._device))
 
 
-def make_evidence(data: FaceDataModule, num_views: int, seed: int) -> Evidence:
+def make_evidence(
+    data: FaceDataModule, num_views: int, seed: int, device: Device = "cpu"
+) -> Evidence:
     """What a network is shown, from training photos and from test photos.
 
     Args:
         data: its crops and split.
         num_views: jittered views of each of the two, at most.
         seed: of the views.
+        device: where all that the network is shown goes.
 
     Raises:
         UserError: if the split leaves nothing to test.
@@ -73,13 +84,13 @@ def make_evidence(data: FaceDataModule, num_views: int, seed: int) -> Evidence:
     offset = (data.crop_settings.size - data.window) // 2
     parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]
     return Evidence(
-        train_views=JitteredViews(data, train, num_views, seed),
-        test_views=JitteredViews(data, test, num_views, seed + 1),
+        train_views=JitteredViews(data, train, num_views, seed, device),
+        test_views=JitteredViews(data, test, num_views, seed + 1, device),
         part_names=PARTS,
         face_parts=FACE_PARTS,
-        train_windows=data.windows(train),
-        test_windows=data.windows(test),
-        test_parts=torch.from_numpy(np.stack(parts)),
+        train_windows=data.windows(train).to(device),
+        test_windows=data.windows(test).to(device),
+        test_parts=torch.from_numpy(np.stack(parts)).to(device),
         train_labels=data.split.labels[train],
         test_labels=data.split.labels[test],
         num_people=len(data.people),
