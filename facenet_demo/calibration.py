@@ -7,8 +7,8 @@
 
 Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that divides all scores, chosen
 on validation photos; it changes how sure the network is, never whom it names. Where few photos are
-all named rightly, no temperature would be sure enough: as in Platt's method (1999, "Probabilistic
-outputs for support vector machines") N photos then stand for N + 1 right names in N + 2.
+all named rightly, ever lower temperatures would be better: a prior holds them, by which the network
+is right about how sure it is, give or take a factor of e.
 
 The largest probability is also the score that tells known people from strangers (Hendrycks and
 Gimpel 2017, arXiv 1610.02136): the threshold is set where a stated share of validation strangers
@@ -123,12 +123,10 @@ def calibrate(
 
     from scipy.optimize import minimize_scalar  # takes long to import, and naming does without
 
-    num_people = logits.shape[1]
-    smoothing = num_people / max(num_people - 1, 1) / (len(logits) + 2)
-
     def loss(log_temperature: float) -> float:
-        scaled = logits / torch.tensor(log_temperature).exp()
-        return float(torch.nn.functional.cross_entropy(scaled, labels, label_smoothing=smoothing))
+        temperature = torch.tensor(log_temperature).exp()
+        photos = float(torch.nn.functional.cross_entropy(logits / temperature, labels))
+        return photos + log_temperature**2 / 2 / len(labels)
 
     low, high = torch.tensor(_TEMPERATURES).log().tolist()
     best = minimize_scalar(loss, bounds=(low, high), method="bounded")

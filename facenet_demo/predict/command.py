@@ -165,7 +165,8 @@ def _find(paths: Sequence[Path]) -> Found:
     found = find_files(listed)
     if not found.files and not found.unreadable:
         more = f" ({found.ignored} other files)" if found.ignored else ""
-        raise UserError(f"No photos or videos in {', '.join(map(str, paths))}{more}.")
+        names = ", ".join("standard input" if p == Path("-") else str(p) for p in paths)
+        raise UserError(f"No photos or videos in {names}{more}.")
     return found
 
 

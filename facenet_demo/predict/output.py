@@ -118,7 +118,8 @@ def _shared_folder(files: Sequence[str]) -> str:
     folders = [os.path.dirname(file) for file in files]  # noqa: PTH120 - text, as it is shown
     if len({os.path.isabs(folder) for folder in folders}) != 1:  # noqa: PTH117
         return ""
-    return os.path.commonpath(folders)
+    shared = os.path.commonpath(folders)
+    return shared if len(shared) > 1 else ""
 
 
 def _named(face: Prediction | Appearance) -> tuple[Text, str, str]:
