@@ -222,7 +222,7 @@ class ResultBoard(Callback):
         scores = outputs["logits"].float().softmax(1), outputs["embedding"].float()
         self._results.append(tuple(v.cpu() for v in (*scores, batch.labels, batch.rows)))
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._results:
             return
         # Of all devices, which took equally many steps, less what only filled up a batch.

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
-from torchmetrics import MeanMetric, Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.records import Batch
+from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
 _PADDED = -1  # the label of what only fills up a batch
+_NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
 
 
 class ClassificationTask(pl.LightningModule):
@@ -59,7 +61,10 @@ class ClassificationTask(pl.LightningModule):
             label_smoothing=label_smoothing, ignore_index=_PADDED, reduction="none"
         )
         self.metrics = nn.ModuleDict(
-            {f"of_{stage}": _metrics(len(self.people), stage) for stage in ("train", "val", "test")}
+            {
+                f"of_{stage}": _new_metrics(len(self.people), stage)
+                for stage in ("train", "val", "test")
+            }
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -68,16 +73,34 @@ class ClassificationTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # A checkpoint of an epoch's end still holds that epoch's.
-        cast(MetricCollection, self.metrics["of_train"]).reset()
+        self._reset("train")
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         return self._step(batch, "train")["loss"]
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        trainer = self.trainer
+        # Before the end of the epoch, where callbacks want the metrics.
+        if trainer.is_last_batch or trainer.should_stop or trainer.global_step == trainer.max_steps:
+            self._log("train")
+
+    def on_validation_epoch_start(self) -> None:
+        self._reset("val")
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._step(batch, "val")
 
+    def on_validation_epoch_end(self) -> None:
+        self._log("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._reset("test")
+
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, torch.Tensor]:
         return self._step(batch, "test")
+
+    def on_test_epoch_end(self) -> None:
+        self._log("test")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer_settings.build(self.network)
@@ -94,12 +117,20 @@ class ClassificationTask(pl.LightningModule):
         embedding = self.network.embed(batch.images)  # (B, D)
         logits = self.network.head(embedding)  # (B, P)
         losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
-        metrics = cast(MetricCollection, self.metrics[f"of_{stage}"])
-        for name, metric in metrics.items(keep_base=True):
+        real = batch.labels != _PADDED
+        for name, metric in self._metrics(stage).items():
             if name == "loss":
-                metric.update(losses.detach(), (batch.labels >= 0).float())
-            else:
+                metric.update(losses.detach(), real)
+            elif name == "macro_f1":
                 metric.update(logits.detach(), batch.labels)
+            else:
+                best = logits.detach().topk(min(_NUM_GUESSES[name], len(self.people))).indices
+                metric.update((best == batch.labels[:, None]).any(1), real)
+        return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
+
+    def _log(self, stage: str) -> None:
+        """Log what has been counted; once an epoch, since Lightning takes long over it."""
+        for name, metric in self._metrics(stage).items():
             self.log(
                 f"{stage}/{name}",
                 metric,
@@ -107,28 +138,25 @@ class ClassificationTask(pl.LightningModule):
                 on_epoch=True,
                 prog_bar=name in ("loss", "accuracy"),
                 logger=False,  # callbacks draw training and validation into one chart
-                batch_size=len(batch.labels),
             )
-        return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
+
+    def _reset(self, stage: str) -> None:
+        for metric in self._metrics(stage).values():
+            metric.reset()
+
+    def _metrics(self, stage: str) -> dict[str, Metric]:
+        return dict(self.metrics[f"of_{stage}"].items())  # type: ignore[operator]
 
 
-def _metrics(num_people: int, stage: str) -> MetricCollection:
-    settings: dict[str, Any] = {
-        "num_classes": num_people,
-        "ignore_index": _PADDED,
-        "validate_args": False,  # it would make the host wait for the device
-    }
-    metrics: dict[str, Metric | MetricCollection] = {
-        "loss": MeanMetric(),
-        "accuracy": MulticlassAccuracy(average="micro", **settings),
-    }
+def _new_metrics(num_people: int, stage: str) -> nn.ModuleDict:
+    metrics: dict[str, Metric] = {"loss": PhotoMean(), "accuracy": PhotoMean()}
     if stage == "train":
-        # Saved with a checkpoint, so that an epoch that is interrupted counts as a whole.
-        collection = MetricCollection(metrics)
-        collection.persistent(True)
-        return collection
-    metrics["top5_accuracy"] = MulticlassAccuracy(
-        average="micro", top_k=min(5, num_people), **settings
-    )
-    metrics["macro_f1"] = MulticlassF1Score(average="macro", **settings)
-    return MetricCollection(metrics, compute_groups=False)
+        for metric in metrics.values():
+            # Saved with a checkpoint, so that an epoch that is interrupted counts as a whole.
+            metric.persistent(True)
+    else:
+        metrics["top5_accuracy"] = PhotoMean()
+        metrics["macro_f1"] = MulticlassF1Score(
+            num_people, average="macro", ignore_index=_PADDED, validate_args=False
+        )
+    return nn.ModuleDict(metrics)
