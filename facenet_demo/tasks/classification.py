@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
-from facenet_demo.records import Batch
+from facenet_demo.records import Batch, UserError
 from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
@@ -34,6 +34,8 @@ class ClassificationTask(pl.LightningModule):
         optimizer: SGD or AdamW.
         schedule: The course of the learning rate.
         label_smoothing: Share of the answer that is spread over all people, in [0, 1).
+        torch_compile: Let torch.compile write code for this network and machine. The first steps
+            take a minute, so it pays in long runs on a GPU; it needs a C++ compiler.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ClassificationTask(pl.LightningModule):
         optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
         schedule: Schedule = Schedule(),  # noqa: B008 - frozen
         label_smoothing: float = 0.1,
+        torch_compile: bool = False,
     ) -> None:
         super().__init__()
         self.people = list(people)
@@ -57,6 +60,11 @@ class ClassificationTask(pl.LightningModule):
         self.network = network.build(len(self.people))
         self.network.set_normalization(*(torch.tensor(values) for values in pixel_statistics))
         self.network.to(memory_format=torch.channels_last)
+        self.torch_compile = torch_compile
+        # A function rather than a compiled module, whose weights would have other names.
+        self._forward = (
+            torch.compile(self._embed_and_name) if torch_compile else self._embed_and_name
+        )
         self.loss = nn.CrossEntropyLoss(
             label_smoothing=label_smoothing, ignore_index=_PADDED, reduction="none"
         )
@@ -70,6 +78,10 @@ class ClassificationTask(pl.LightningModule):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (logits) `(B, P)` of windows `(B, 3, W, W)` in [0, 1]."""
         return self.network(images)
+
+    def on_fit_start(self) -> None:
+        if self.torch_compile:
+            _try_compiler(self.device)
 
     def on_train_epoch_start(self) -> None:
         # A checkpoint of an epoch's end still holds that epoch's.
@@ -114,8 +126,7 @@ class ClassificationTask(pl.LightningModule):
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
-        embedding = self.network.embed(batch.images)  # (B, D)
-        logits = self.network.head(embedding)  # (B, P)
+        embedding, logits = self._forward(batch.images)
         losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
         real = batch.labels != _PADDED
         for name, metric in self._metrics(stage).items():
@@ -127,6 +138,10 @@ class ClassificationTask(pl.LightningModule):
                 best = logits.detach().topk(min(_NUM_GUESSES[name], len(self.people))).indices
                 metric.update((best == batch.labels[:, None]).any(1), real)
         return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
+
+    def _embed_and_name(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embedding = self.network.embed(images)  # (B, D)
+        return embedding, self.network.head(embedding)  # (B, P)
 
     def _log(self, stage: str) -> None:
         """Log what has been counted; once an epoch, since Lightning takes long over it."""
@@ -160,3 +175,14 @@ def _new_metrics(num_people: int, stage: str) -> nn.ModuleDict:
             num_people, average="macro", ignore_index=_PADDED, validate_args=False
         )
     return nn.ModuleDict(metrics)
+
+
+def _try_compiler(device: torch.device) -> None:
+    try:
+        torch.compile(lambda x: 2 * x + 1)(torch.ones(8, device=device))
+    except Exception as error:  # of many kinds, by device and compiler
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"torch.compile does not work here: {reason}. It needs a C++ compiler, such as the "
+            "package g++ or build-essential. Install one, or train without --model.torch_compile."
+        ) from error
