@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch.utils.data import Sampler
 
 from facenet_demo.records import UserError
@@ -89,3 +90,11 @@ class EpochBatches(Sampler[list[int]]):
 def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
     """The seed of all that is drawn by chance in one training step on one device."""
     return int(np.random.SeedSequence([seed, epoch, step, rank]).generate_state(1)[0])
+
+
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed what is drawn on a device; for a CPU without torch's long way around all other kinds."""
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

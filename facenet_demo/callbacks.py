@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -25,6 +25,9 @@ from facenet_demo.features.trace import Trace
 from facenet_demo.records import Batch
 from facenet_demo.tasks.classification import ClassificationTask
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 WHAT_IS_WHERE = """
 # What is where
 
@@ -32,7 +35,8 @@ WHAT_IS_WHERE = """
   `learning_rate`.
 - **Images**: `kernels`, the first layer's kernels. `maps/...`, what the first units of a layer make
   of the same few validation faces: move the slider under the picture to see features emerge.
-  `test/...`, who was mistaken for whom.
+  `test/...`, who was mistaken for whom, how often the network is right by how sure it is, and how
+  sure it is of strangers.
 - **Graphs**: the network.
 - **Distributions**, **Histograms**: the weights of each layer over time.
 - **Projector**: the test photos as points. Near points look like one person to the network. Colour
@@ -206,6 +210,10 @@ class ResultBoard(Callback):
         self.max_points = max_points
         self.max_people = max_people
         self._results: list[tuple[torch.Tensor, ...]] = []
+        self._trained = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._trained = True
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._results = []
@@ -222,7 +230,7 @@ class ResultBoard(Callback):
         scores = outputs["logits"].float().softmax(1), outputs["embedding"].float()
         self._results.append(tuple(v.cpu() for v in (*scores, batch.labels, batch.rows)))
 
-    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._results:
             return
         # Of all devices, which took equally many steps, less what only filled up a batch.
@@ -234,7 +242,7 @@ class ResultBoard(Callback):
             results = [values.transpose(0, 1).flatten(0, 1) for values in results]
         real = results[2] >= 0
         probability, embedding, labels, rows = (values[real].cpu() for values in results)
-        writer = tensorboard_writer(trainer)
+        writer = self._writer(trainer)
         if writer is None:
             return
         data, people = _data(trainer), _task(pl_module).people
@@ -247,6 +255,22 @@ class ResultBoard(Callback):
             if name.startswith("test/")
         }
         _logger(trainer).log_hyperparams(self.settings, scores)
+
+    def draw(self, trainer: pl.Trainer, figures: Mapping[str, Figure]) -> None:
+        """Show what was found after the test, as `test/NAME` for each of the figures."""
+        writer = self._writer(trainer)
+        if writer is None:
+            return
+        for name, figure in figures.items():
+            _add_image(writer, f"test/{name}", plots.to_array(figure), 0)
+        writer.close()  # Lightning has closed it before, and the first picture opened it again
+
+    def _writer(self, trainer: pl.Trainer) -> SummaryWriter | None:
+        """TensorBoard's writer; None also where a finished run was resumed, which has all pages."""
+        writer = tensorboard_writer(trainer)
+        if writer is not None and not self._trained and _has_scores(trainer):
+            return None
+        return writer
 
     def _mistakes(
         self,
@@ -319,6 +343,10 @@ def tensorboard_writer(trainer: pl.Trainer) -> SummaryWriter | None:
     """TensorBoard's writer, or None in a process that does not write or a trial run."""
     writes = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
     return _logger(trainer).experiment if writes and trainer.is_global_zero else None
+
+
+def _has_scores(trainer: pl.Trainer) -> bool:
+    return (Path(_logger(trainer).log_dir) / "metrics.json").exists()
 
 
 def _task(pl_module: pl.LightningModule) -> ClassificationTask:

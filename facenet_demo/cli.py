@@ -165,8 +165,9 @@ class FaceCLI(LightningCLI):
         if run.patience and has_validation:
             self.early_stopping = EarlyStopping("val/loss", patience=run.patience)
             callbacks.append(self.early_stopping)
-        if run.draw_every:
-            callbacks += [FeatureBoard(run.draw_every), ResultBoard(self._flat_settings())]
+        self.result_board = ResultBoard(self._flat_settings()) if run.draw_every else None
+        if self.result_board is not None:
+            callbacks += [FeatureBoard(run.draw_every), self.result_board]
         if run.measure_every:
             from facenet_demo.measuring import ProgressionBoard
 

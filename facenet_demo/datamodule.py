@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from facenet_demo.batches import PADDING, EpochBatches, step_seed
+from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
@@ -115,7 +115,10 @@ class FaceDataModule(pl.LightningDataModule):
         if trainer is not None and trainer.training:
             # What this step draws, windows first and dropout next, depends on no step before it.
             step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-            torch.manual_seed(step_seed(_seed(), trainer.current_epoch, step, trainer.global_rank))
+            seed_device(
+                step_seed(_seed(), trainer.current_epoch, step, trainer.global_rank),
+                batch.images.device,
+            )
             cut: nn.Module = self.random_window
         else:
             cut = self.centre_window

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
@@ -31,6 +32,9 @@ from facenet_demo.records import UserError
 from facenet_demo.runs import environment
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.classification import ClassificationTask
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -116,7 +120,12 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
             metrics |= judged.metrics
             if writes and best is not None:
                 add_calibration(Path(best), judged.calibration)
-                _save_certainty(folder, judged)
+                figures = _certainty(judged)
+                for name, figure in figures.items():
+                    with new_file(folder / f"{name}.png") as temporary:
+                        figure.savefig(temporary)
+                if cli.result_board is not None:
+                    cli.result_board.draw(trainer, figures)
     metrics |= fitted
     if writes:
         write_json(folder / "metrics.json", metrics)
@@ -149,17 +158,15 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
         plots.curves(epochs, best).savefig(temporary)
 
 
-def _save_certainty(folder: Path, judged: Judged) -> None:
+def _certainty(judged: Judged) -> dict[str, Figure]:
     from facenet_demo import plots
 
-    figures = {"reliability.png": plots.reliability(judged.certainty, judged.right)}
+    figures = {"reliability": plots.reliability(judged.certainty, judged.right)}
     if judged.calibration.threshold is not None and len(judged.outsider_certainty):
-        figures["strangers.png"] = plots.known_and_strangers(
+        figures["strangers"] = plots.known_and_strangers(
             judged.certainty, judged.outsider_certainty, judged.calibration.threshold
         )
-    for name, figure in figures.items():
-        with new_file(folder / name) as temporary:
-            figure.savefig(temporary)
+    return figures
 
 
 def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:

@@ -75,7 +75,8 @@ def test_the_kernels_shown_last_are_those_of_the_last_checkpoint(
 def test_every_page_of_tensorboard_has_something(run: TrainedRun) -> None:
     shown = events(run.folder)
     tags = shown.Tags()
-    assert {"test/confusion_matrix", "test/wrongly_named"} <= set(tags["images"])
+    pictures = {"test/confusion_matrix", "test/wrongly_named", "test/reliability"}
+    assert pictures <= set(tags["images"])
     assert "classifier.weight" in tags["histograms"]
     assert tags["graph"]
     assert {"what is where/text_summary", "everybody", "person/p0"} <= set(tags["tensors"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -354,3 +355,39 @@ def test_lightnings_settings_work(setting: str, people_folder: Path, tmp_path: P
     assert saved["global_step"] == (4 if "accumulate" in setting else 6)
     assert run.task.network.first_kernels.dtype == torch.float32
     assert np.isfinite(run.metrics["test/loss"])
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="no C++ compiler")
+def test_a_compiled_network_trains_alike_and_its_checkpoint_loads(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    plain, compiled = (
+        train(
+            quick(people_folder, tmp_path, "--run.draw_every=0", "--model.network.dropout=0", *more)
+        )
+        for more in ((), ("--model.torch_compile=true",))
+    )
+    expected, found = (
+        load_checkpoint(run.folder / "checkpoints/last.ckpt").network.state_dict()
+        for run in (plain, compiled)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3)
+
+
+def test_without_a_compiler_the_message_says_what_to_do(
+    people_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def broken(function: object) -> object:
+        def fails(*args: object) -> None:
+            raise RuntimeError("No working C++ compiler found\nand much more")
+
+        return fails
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert main(quick(people_folder, tmp_path, "--model.torch_compile=true")) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No working C++ compiler found. It needs a C++ compiler" in said
+    assert "train without --model.torch_compile" in said

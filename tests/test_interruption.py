@@ -188,6 +188,9 @@ def test_a_finished_run_is_tested_again(
     assert {k: v for k, v in again.metrics.items() if k != "photos_per_second"} == {
         k: v for k, v in run.metrics.items() if k != "photos_per_second"
     }
+    events = EventAccumulator(str(run.folder), size_guidance={"images": 0}).Reload()
+    for page in ("test/confusion_matrix", "test/reliability"):
+        assert len(events.Images(page)) == 1, "it is not drawn again"
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])

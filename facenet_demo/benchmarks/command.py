@@ -79,6 +79,8 @@ def crashes(
 ) -> None:
     """Kill training on ORL at random moments, resume it, and count what was lost.
 
+    After an interruption the same command goes on.
+
     Args:
         num_kills: How often.
         num_in_saves: How many of the kills come half-way through writing a checkpoint.
@@ -88,7 +90,7 @@ def crashes(
     """
     from facenet_demo.benchmarks import crashes as benchmark
 
-    _report(benchmark.run(num_kills, num_in_saves, runs, seed), output)
+    console.print(str(benchmark.run(num_kills, num_in_saves, runs, output, seed)))
 
 
 def speed(

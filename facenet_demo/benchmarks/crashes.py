@@ -1,13 +1,16 @@
 """Kill a training process again and again, resume it, and see whether anything was lost.
 
-    result = run(num_kills=200, num_in_saves=50, runs=Path("runs/benchmark"))
+    result = run(num_kills=200, num_in_saves=50, runs=Path("runs/benchmark"),
+                 output=Path("benchmarks/crashes.json"))
 
 Runs on ORL with a small network. Each is killed at random moments, or half-way through writing a
-checkpoint, resumed after every kill, and compared at its end with one that nothing stopped.
+checkpoint, resumed after every kill, and compared at its end with one that nothing stopped. What a
+finished run showed is written at once, and a second call goes on with the next one.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -15,99 +18,168 @@ import shutil
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
-from facenet_demo.progress import console, track
+from facenet_demo.interruption import epochs_done
+from facenet_demo.progress import console
 from facenet_demo.records import UserError
+from facenet_demo.runs import environment
+from facenet_demo.storage import write_json
 from facenet_demo.training import main
 
-_SAVES = 12  # checkpoints written by a run that nothing stops, about
+_EPOCHS = 6
+_TELL_EVERY = 10  # kills
+
+
+@dataclass(frozen=True)
+class KilledRun:
+    """A run that was killed and came to its end.
+
+    Attributes:
+        seed: of the moments.
+        num_kills: kills that hit a running process.
+        num_in_saves: those of them half-way through writing a checkpoint.
+        num_unreadable: checkpoints found after a kill that could not be loaded.
+        different: whether its weights differ from those of the run that nothing stopped.
+    """
+
+    seed: int
+    num_kills: int
+    num_in_saves: int
+    num_unreadable: int
+    different: bool
 
 
 @dataclass(frozen=True)
 class Crashes:
-    """What came of it.
+    """What came of all runs.
 
     Attributes:
-        num_kills: kills that hit a running process.
-        num_in_saves: those of them half-way through writing a checkpoint.
-        num_unreadable: checkpoints found after a kill that could not be loaded.
-        num_runs: runs that were killed at least once and came to their end.
-        num_different: those of them whose weights differ from the run that nothing stopped.
-        seed: of the moments.
+        runs: one after the other.
     """
 
-    num_kills: int
-    num_in_saves: int
-    num_unreadable: int
-    num_runs: int
-    num_different: int
-    seed: int
+    runs: list[KilledRun]
+
+    @property
+    def num_kills(self) -> int:
+        return sum(run.num_kills for run in self.runs)
+
+    @property
+    def num_in_saves(self) -> int:
+        return sum(run.num_in_saves for run in self.runs)
+
+    @property
+    def num_unreadable(self) -> int:
+        return sum(run.num_unreadable for run in self.runs)
+
+    @property
+    def num_different(self) -> int:
+        return sum(run.different for run in self.runs)
 
     def __str__(self) -> str:
         return (
             f"{self.num_kills} kills, {self.num_in_saves} of them half-way through writing a "
-            f"checkpoint: {self.num_unreadable} unreadable checkpoints. {self.num_runs} runs "
+            f"checkpoint: {self.num_unreadable} unreadable checkpoints. {len(self.runs)} runs "
             f"resumed to their end: {self.num_different} differ from the one that nothing stopped."
         )
 
 
-def run(num_kills: int, num_in_saves: int, runs: Path, seed: int = 0) -> Crashes:
-    """Kill `num_kills` times, `num_in_saves` of them inside a save.
+def run(num_kills: int, num_in_saves: int, runs: Path, output: Path, seed: int = 0) -> Crashes:
+    """Kill until so many kills are in `output`, and return what all of them showed.
 
     Args:
-        num_kills: in all.
-        num_in_saves: of them half-way through writing a checkpoint.
-        runs: where run folders go; `runs/crashes` is emptied first.
+        num_kills: how often.
+        num_in_saves: how many of the kills come half-way through writing a checkpoint.
+        runs: where run folders go; its folder `crashes` is emptied first.
+        output: the JSON file.
         seed: of the moments.
+
+    Raises:
+        UserError: if a run that was not killed fails, or `output` is another file.
     """
-    rng = random.Random(seed)
+    rows = _read(output)
+    found = Crashes([row for row in rows if row.seed == seed])
+    if found.num_kills >= num_kills:
+        return found
     folder = runs / "crashes"
     shutil.rmtree(folder, ignore_errors=True)
+    _finish(_train(_args(folder / "first")))  # finds the faces, if they are not in the cache
     started = time.perf_counter()
     _finish(_train(_args(folder / "whole")))
     duration = time.perf_counter() - started
     expected = _weights(folder / "whole")
-    plan = [True] * num_in_saves + [False] * (num_kills - num_in_saves)
-    rng.shuffle(plan)
-    in_saves = killed = unreadable = ended = different = 0
-    current, args, hit = folder / "0", _args(folder / "0"), False
-    moments = track(iter(plan), len(plan), "Killing")
-    in_save = next(moments, None)
-    while in_save is not None or hit:
-        # With all kills done, the last run may come to its end.
-        nth = rng.randint(1, _SAVES) if in_save else 0
-        process = _train(args, nth)
-        process.join(None if in_save in (True, None) else rng.uniform(0, duration))
-        if process.is_alive():
+    rng = random.Random(f"{seed} {found.num_kills}")
+    while found.num_kills < num_kills:
+        in_saves = max(0, num_in_saves - found.num_in_saves)
+        left = num_kills - found.num_kills
+        killed = _kill(folder / "killed", seed, rng, left, in_saves, duration, expected)
+        if killed.num_kills:  # else it came to its end before the first one
+            rows.append(killed)
+            tens = found.num_kills // _TELL_EVERY
+            found = Crashes([*found.runs, killed])
+            write_json(
+                output, {"environment": environment(), "runs": [asdict(row) for row in rows]}
+            )
+            if found.num_kills // _TELL_EVERY > tens:
+                console.print(f"{found} {num_kills} kills are wanted.")
+    return found
+
+
+def _kill(
+    folder: Path,
+    seed: int,
+    rng: random.Random,
+    num_kills: int,
+    num_in_saves: int,
+    duration: float,
+    expected: dict[str, torch.Tensor],
+) -> KilledRun:
+    """Train, kill and resume until a run is done; at most so many kills, so many in saves."""
+    shutil.rmtree(folder, ignore_errors=True)
+    args = _args(folder)
+    killed = in_saves = unreadable = 0
+    while True:
+        last = next(folder.glob("*/checkpoints/last.ckpt"), None)
+        epochs = _EPOCHS if last is None else _EPOCHS - epochs_done(last)
+        in_save = rng.random() * (num_kills - killed) < num_in_saves - in_saves
+        # There are as many saves to come as epochs, at least, and one with the calibration.
+        process = _train(args, rng.randint(1, epochs + 1) if in_save else 0)
+        try:
+            process.join(None if in_save or killed == num_kills else rng.uniform(0, duration))
+        finally:
             process.kill()
             process.join()
-        if process.exitcode == -signal.SIGKILL:
-            killed, in_saves, hit = killed + 1, in_saves + bool(in_save), True
-            in_save = next(moments, None)
-            unreadable += sum(not _readable(path) for path in current.glob("*/checkpoints/[!.]*"))
-            if run_folders := list(current.glob("*/config.yaml")):
-                args = ["--resume", str(run_folders[0].parent), *args[-1:]]
-            continue
-        _finish(process)
-        if hit:
-            ended += 1
-            different += not _same(_weights(current), expected)
-        shutil.rmtree(current)
-        current, hit = folder / str(ended), False
-        args = _args(current)
-    return Crashes(killed, in_saves, unreadable, ended, different, seed)
+        if process.exitcode != -signal.SIGKILL:
+            break
+        killed, in_saves = killed + 1, in_saves + in_save
+        unreadable += sum(not _readable(path) for path in folder.glob("*/checkpoints/[!.]*"))
+        if run_folders := list(folder.glob("*/config.yaml")):
+            args = ["--resume", str(run_folders[0].parent), *args[-1:]]
+    _finish(process)
+    different = not _same(_weights(folder), expected)
+    return KilledRun(seed, killed, in_saves, unreadable, different)
+
+
+def _read(output: Path) -> list[KilledRun]:
+    if not output.exists():
+        return []
+    try:
+        return [KilledRun(**row) for row in json.loads(output.read_text("utf-8"))["runs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{output} is no result of this benchmark ({error}). Name another --output."
+        ) from error
 
 
 def _args(runs: Path) -> list[str]:
     return [
         f"--config={CONFIGS / 'orl.yaml'}", f"--run.folder={runs}", "--run.draw_every=0",
-        "--trainer.max_epochs=6", "--model.network.channels=[4,8]",
+        f"--trainer.max_epochs={_EPOCHS}", "--model.network.channels=[4,8]",
         "--trainer.enable_progress_bar=false",
     ]  # fmt: skip
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from facenet_demo.batches import EpochBatches, step_seed
+from facenet_demo.batches import EpochBatches, seed_device, step_seed
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.cli import CONFIGS, build
 from facenet_demo.datamodule import FaceDataModule
@@ -63,7 +63,7 @@ def _loop(args: list[str]) -> tuple[float, dict[str, torch.Tensor]]:
     for epoch in range(_EPOCHS):
         batches.set_epoch(epoch)
         for step, batch in enumerate(loader):
-            torch.manual_seed(step_seed(seed, epoch, step, 0))
+            seed_device(step_seed(seed, epoch, step, 0), batch.images.device)
             windows = data.random_window(batch.images)
             scores = network(windows.contiguous(memory_format=torch.channels_last))
             loss = task.loss(scores, batch.labels).mean()

@@ -62,6 +62,37 @@ def test_metrics_equal_scikit_learns_for_any_batch_size(batch_size: int) -> None
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+class Recorded(pl.Callback):
+    """What callbacks see at the end of each epoch, and what was given to the loss."""
+
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+        self.losses: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, trainer, module, outputs, *args: object) -> None:  # noqa: ANN001
+        self.losses.append(outputs["loss"])
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.metrics.append(values)
+
+
+@pytest.mark.parametrize("max_steps", [-1, 5])
+def test_an_epoch_counts_its_own_steps_also_where_it_ends_early(max_steps: int) -> None:
+    task, recorded = make_task(), Recorded()
+    trainer = make_trainer(max_epochs=2, max_steps=max_steps, callbacks=[recorded])
+    trainer.fit(task, loader(12, 4), loader(9, 4))
+    losses = [recorded.losses[:3], recorded.losses[3:]]
+    assert len(losses[1]) == (3 if max_steps < 0 else 2)
+    assert [found["train/loss"] for found in recorded.metrics] == [
+        pytest.approx(torch.stack(steps).mean().item()) for steps in losses
+    ]
+    trainer.validate(task, loader(9, 4), verbose=False)
+    if max_steps < 0:  # else the epoch ended before its validation
+        now = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        assert now["val/loss"] == pytest.approx(recorded.metrics[1]["val/loss"])
+
+
 def test_label_smoothing_is_the_one_of_cross_entropy() -> None:
     logits, labels = torch.randn(5, NUM_PEOPLE), torch.arange(5)
     share = 0.2
