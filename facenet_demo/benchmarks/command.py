@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from jsonargparse import auto_cli
 
@@ -140,6 +140,37 @@ def outsiders(
     write_json(output, {"environment": environment(), **asdict(results)})
 
 
+def features(
+    runs: list[Path],
+    num_untrained: int = 5,
+    repeats: int = 5,
+    output: Path = RESULTS / "features.json",
+) -> None:
+    """Put the progression on trial for the networks of some runs, and for untrained ones.
+
+    Two minutes for each network on 2 cores.
+
+    Args:
+        runs: Run folders, of several seeds, or of a training on shuffled names.
+        num_untrained: How many untrained networks of the first run's shape.
+        repeats: How often the time of dissecting is compared with that of a forward pass.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import features as benchmark
+
+    results: dict[str, object] = {"environment": environment(), "tried": []}
+    for tried in benchmark.run(runs, num_untrained):
+        console.print(str(tried))
+        cast(list, results["tried"]).append(asdict(tried))
+        write_json(output, results)
+    costs = benchmark.costs(runs[0], repeats)
+    memory = benchmark.memory()
+    for line in (*costs, f"peak memory, MiB by number of views: {memory}"):
+        console.print(str(line))
+    results |= {"costs": [asdict(cost) for cost in costs], "memory": memory}
+    write_json(output, results)
+
+
 def predict(
     run: Path,
     lfw_root: Path | None = None,
@@ -199,7 +230,7 @@ def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
     try:
-        auto_cli([accuracy, startup, drawing, crashes, speed, outsiders, predict])
+        auto_cli([accuracy, startup, drawing, crashes, speed, outsiders, features, predict])
     except UserError as error:
         console.print(f"[bold red]Error:[/] {error}")
         return 2

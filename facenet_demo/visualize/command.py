@@ -129,10 +129,10 @@ def visualize(
     layers = _checked(layers or trained.network.blocks, trained)
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
-    start_report(output, title, overwrite)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trained.network.to(device)
     evidence = make_evidence(data, num_views, seed, device)
+    start_report(output, title, overwrite)
     if untrained:
         network = untrained_twin(trained.network, trained.settings, evidence.train_windows, seed)
         trained = replace(trained, network=network, calibration=None)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facenet_demo.training import TrainedRun, train
+from facenet_demo.visualize.command import main, visualize
+
+
+@pytest.fixture(scope="module")
+def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """A small network trained briefly on drawn people."""
+    return train(
+        [
+            "--config=configs/folder.yaml",
+            f"--data.source.root={people_folder}",
+            f"--run.folder={tmp_path_factory.mktemp('runs')}",
+            "--run.draw_every=0",
+            "--trainer.max_epochs=10",
+            "--trainer.enable_progress_bar=false",
+            "--model.network.channels=[4,5,6]",
+            "--model.network.convolutions=1",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def report(run: TrainedRun, people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "report"
+    photos = tmp_path_factory.mktemp("photos")
+    (photos / "broken.jpg").write_text("no photo")
+    Image.fromarray(np.full((80, 80, 3), 90, np.uint8)).save(photos / "nobody.png")
+    visualize(run.folder, folder, [photos, people_folder / "p1" / "0.png"], num_views=40)
+    return folder
+
+
+def read(folder: Path) -> dict:
+    text = (folder / "data.js").read_text("utf-8")
+    return json.loads(text.removeprefix("window.REPORT = ").removesuffix(";\n"))
+
+
+def test_every_unit_of_both_networks_has_a_page(run: TrainedRun, report: Path) -> None:
+    page = read(report)
+    assert page["finished"]
+    assert [network["name"] for network in page["networks"]] == ["trained", "untrained"]
+    for network in page["networks"]:
+        assert [layer["name"] for layer in network["layers"]] == list(run.task.network.blocks)
+        assert [len(layer["units"]) for layer in network["layers"]] == [4, 5, 6]
+    trained = page["networks"][0]["layers"][1]["units"][2]
+    assert [picture["kind"] for picture in trained["pictures"]] == [
+        "patches", "parts", "synthesis",
+    ]  # fmt: skip
+    assert trained["scores"]["ablation"] is not None
+    assert [verdict["claim"] for verdict in page["progression"]["verdicts"]] == [
+        "edges first", "parts in the middle", "people last", "parts matter",
+    ]  # fmt: skip
+
+
+def test_photos_are_explained_and_what_is_none_is_said(report: Path) -> None:
+    page = read(report)
+    assert [photo["title"] for photo in page["photos"]] == ["0.png"]
+    assert page["photos"][0]["answers"][0][0] in ("p0", "p1", "p2")
+    notes = " ".join(page["notes"])
+    assert "broken.jpg could not be read: not an image." in notes
+    assert "nobody.png: no face was found." in notes
+
+
+def test_the_manifest_lists_what_is_there(report: Path) -> None:
+    listed = {
+        entry["file"] for entry in json.loads((report / "manifest.json").read_text())["files"]
+    }
+    there = {str(p.relative_to(report)) for p in report.rglob("*") if p.is_file()}
+    assert listed == there
+    figures = json.loads((report / "progression.json").read_text())
+    assert set(figures["verdicts"]) == {
+        "edges first", "parts in the middle", "people last", "parts matter",
+    }  # fmt: skip
+
+
+def test_the_same_checkpoint_and_seed_give_the_same_numbers(
+    run: TrainedRun, report: Path, tmp_path: Path
+) -> None:
+    visualize(run.folder / "checkpoints/best.ckpt", tmp_path / "again", num_views=40)
+    first, second = (
+        json.loads((folder / "progression.json").read_text())
+        for folder in (report, tmp_path / "again")
+    )
+    assert first == second
+
+
+def test_an_untrained_network_is_supported_in_nothing(run: TrainedRun, tmp_path: Path) -> None:
+    folder = tmp_path / "untrained"
+    visualize(run.folder, folder, untrained=True, num_views=40)
+    page = read(folder)
+    assert [v["supported"] for v in page["progression"]["verdicts"]] == [False] * 4
+    assert [n["name"] for n in page["networks"]] == ["untrained", "another untrained"]
+
+
+def test_other_photos_leave_parts_of_it_unmeasured(
+    run: TrainedRun, tmp_path: Path, people_folder: Path
+) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    for person in ("p0", "p1"):
+        (others / f"other_{person}").symlink_to(people_folder / person)
+    config = tmp_path / "others.yaml"
+    config.write_text(
+        f"data: {{source: {{class_path: Folder, init_args: {{root: {others}}}}}, "
+        "split: {val: 0, test: 0.5}}"
+    )
+    visualize(run.folder, tmp_path / "report", config=config, num_views=40)
+    page = read(tmp_path / "report")
+    assert page["progression"]["verdicts"][3]["supported"] is None
+    assert page["networks"][0]["layers"][0]["units"][0]["scores"]["ablation"] is None
+    assert "not trained to name" in page["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["nowhere"], "no checkpoint nowhere"),
+        (["{run}", "--layers", "stages.9", "stages.0"], "Did you mean: stages."),
+        (["{run}", "--layers", "stages.0"], "two layers"),
+        (["{run}", "--config", "nowhere.yaml"], "cannot be read"),
+        (["{run}", "--config", "pyproject.toml"], "no config of a training"),
+        (["{run}", "--num-views", "3"], "--num-views is 3"),
+        (["{run}", "--output", "{report}"], "--overwrite"),
+        (["{broken}"], "not a checkpoint"),
+    ],
+)
+def test_wrong_input_is_told_in_a_sentence(
+    run: TrainedRun,
+    report: Path,
+    tmp_path: Path,
+    args: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broken = tmp_path / "broken.ckpt"
+    broken.write_text("no checkpoint")
+    filled = [
+        arg.replace("{run}", str(run.folder)).replace("{report}", str(report))
+        .replace("{broken}", str(broken)) for arg in args
+    ]  # fmt: skip
+    assert main(filled) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_interrupted_it_says_that_it_is_unfinished(
+    run: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facenet_demo.visualize.command.explain", interrupt)
+    folder = tmp_path / "report"
+    assert main([str(run.folder), "--output", str(folder), "--num-views", "40"]) == 130
+    assert not read(folder)["finished"]
