@@ -9,31 +9,29 @@ import json
 import sys
 from pathlib import Path
 
-import cv2
-import matplotlib.pyplot as plt
-import numpy as np
+from PIL import Image
 
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.annotate import annotate
-from facenet_demo.transforms import Photo, read_image
+from facenet_demo.transforms import read_photo
 
-_SIZE = (370, 900)
+_WIDTH, _GAP = 276, 16
 
 
 def main(run: Path) -> None:
-    """Two people of the test photos and a stranger side by side, named."""
+    """Annotated copies of two known people's test photos and a stranger's, side by side."""
     split = json.loads((run / "splits.json").read_text("utf-8"))
     predictor = Predictor(run)
     named = [(result.faces[0].probability, result.file) for result in predictor(split["test"])]
     people = {Path(file).parent.name: file for _, file in sorted(named)}  # the surest of each
     files = [*list(people.values())[-2:], split["outsiders"]["test"][0]]
-    photo = np.full((*_SIZE, 3), 235, np.uint8)
-    for place, file in enumerate(files):
-        face = cv2.resize(read_image(file), None, fx=2.8, fy=2.8, interpolation=cv2.INTER_CUBIC)
-        x = 25 + place * 295
-        photo[30 : 30 + face.shape[0], x : x + face.shape[1]] = face
-    picture = annotate(Photo(photo, _SIZE), predictor(photo).faces)
-    plt.imsave(Path(__file__).parent / "predict.png", np.asarray(picture))
+    copies = [annotate(read_photo(file), predictor(file).faces) for file in files]
+    copies = [copy.resize((_WIDTH, _WIDTH * copy.height // copy.width)) for copy in copies]
+    size = (len(copies) * (_WIDTH + _GAP) - _GAP, copies[0].height)
+    picture = Image.new("RGB", size, "white")
+    for place, copy in enumerate(copies):
+        picture.paste(copy, (place * (_WIDTH + _GAP), 0))
+    picture.save(Path(__file__).parent / "predict.png")
 
 
 if __name__ == "__main__":

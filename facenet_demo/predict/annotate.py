@@ -35,7 +35,7 @@ def annotate(photo: Photo, faces: Sequence[Prediction]) -> Image.Image:
     scale = picture.width / photo.size[1]
     draw = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 350)
-    font = _font(max(_SMALLEST_TEXT, max(picture.size) // 45))
+    font = _font(max(_SMALLEST_TEXT, max(picture.size) // 32))
     for face in faces:
         x1, y1, x2, y2 = (round(v * scale) for v in face.box)
         colour = _UNKNOWN if face.name is None else _KNOWN
