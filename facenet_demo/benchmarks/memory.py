@@ -106,7 +106,7 @@ def _train(
     task = ClassificationTask(data.people, data.window, network=FaceCNN(channels))
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
     )  # fmt: skip
     with _Peak() as peak:
         trainer.fit(task, data)
