@@ -321,7 +321,7 @@ def patch_sheet(patches: Sequence[np.ndarray], side: int = 56) -> np.ndarray:
 
 
 def part_sheet(
-    windows: np.ndarray, maps: np.ndarray, threshold: float, masks: np.ndarray, side: int = 128
+    windows: np.ndarray, maps: np.ndarray, threshold: float, masks: np.ndarray, side: int = 112
 ) -> np.ndarray:
     """Where a unit exceeds its threshold the face is bright; the part is outlined.
 
@@ -333,18 +333,27 @@ def part_sheet(
         side: of one face, pixels.
 
     Returns:
-        `(side + gaps, F * side + gaps, 3)` uint8.
+        `(H', W', 3)` uint8, two faces in a row.
     """
     size = (side, side)
     pictures = []
     for window, unit, mask in zip(windows, maps, masks, strict=True):
         face = cv2.resize(window, size, interpolation=cv2.INTER_LINEAR)
         active = cv2.resize(unit, size, interpolation=cv2.INTER_LINEAR) > threshold
-        face = np.where(active[..., None], face, face // 4)
+        face = np.where(active[..., None], face, face // 3)
         large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         pictures.append(cv2.drawContours(np.ascontiguousarray(face), outlines, -1, _OUTLINE, 2))
-    return tile(np.stack(pictures), columns=len(pictures))
+    return tile(np.stack(pictures), columns=2)
+
+
+def map_sheet(maps: np.ndarray, side: int = 64) -> np.ndarray:
+    """Maps `(N, h, w)` of one photo, each by its own scale, three in a row: `(H, W, 3)` uint8."""
+    low, high = (f(maps, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
+    levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
+    size = (side, side)
+    pictures = [_heat()[cv2.resize(m, size, interpolation=cv2.INTER_NEAREST)] for m in levels]
+    return tile(np.stack(pictures), columns=3)
 
 
 def progression(

@@ -94,29 +94,61 @@ def crashes(
 
 
 def speed(
-    lfw_root: Path | None = None,
     repeats: int = 5,
     runs: Path = Path("runs/benchmark"),
     output: Path = RESULTS / "speed.json",
 ) -> None:
-    """Time the Trainer against a loop of a few lines, and the crop cache against ImageFolder.
+    """Time the Trainer against a loop of a few lines, and say where a step's time goes.
 
     Args:
-        lfw_root: The folder lfw_funneled; without it the loaders are not compared.
         repeats: How often both sides are run, in turn.
         runs: Where run folders go.
         output: Where the figures go.
     """
     from facenet_demo.benchmarks import speed as benchmark
 
-    trainer, same_weights = benchmark.trainer_against_loop(repeats, runs)
-    results = {"trainer": asdict(trainer), "same_weights": same_weights}
-    console.print(f"{trainer}\nThe weights at the end are {'' if same_weights else 'not '}equal.")
-    if lfw_root is not None:
-        loader = benchmark.loader_against_image_folder(repeats, lfw_root)
-        results["loader"] = asdict(loader)
-        console.print(str(loader))
-    write_json(output, {"environment": environment(), **results})
+    _report(benchmark.trainer_against_loop(repeats, runs), output)
+
+
+def loading(
+    lfw_root: Path,
+    repeats: int = 5,
+    output: Path = RESULTS / "loading.json",
+) -> None:
+    """Time the crop cache against torchvision's ImageFolder, and making it with all cores.
+
+    Args:
+        lfw_root: The folder lfw_funneled.
+        repeats: How often both sides are run, in turn.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import loading as benchmark
+
+    results = {}
+    for name, measure in (
+        ("loader", benchmark.loader_against_image_folder),
+        ("training", benchmark.training_against_image_folder),
+        ("preparation", benchmark.threads_against_one),
+    ):
+        found = measure(repeats, lfw_root)
+        console.print(str(found))
+        results[name] = asdict(found)
+        write_json(output, {"environment": environment(), **results})
+
+
+def memory(
+    num_photos: list[int] = [3_000, 13_000, 100_000],  # noqa: B006
+    output: Path = RESULTS / "memory.json",
+) -> None:
+    """Measure how much memory training takes, by the number of photos.
+
+    Args:
+        num_photos: How many each time; 100,000 take 3 GB of disk in the temporary folder.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import memory as benchmark
+
+    _report(benchmark.run(num_photos), output)
 
 
 def outsiders(
@@ -230,7 +262,20 @@ def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
     try:
-        auto_cli([accuracy, startup, drawing, crashes, speed, outsiders, features, predict])
+        auto_cli(
+            [
+                accuracy,
+                startup,
+                drawing,
+                crashes,
+                speed,
+                loading,
+                memory,
+                outsiders,
+                features,
+                predict,
+            ]
+        )
     except UserError as error:
         console.print(f"[bold red]Error:[/] {error}")
         return 2

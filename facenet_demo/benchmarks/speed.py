@@ -1,33 +1,50 @@
-"""What Lightning and the crop cache cost or save, against the plainest code that does the same.
+"""What Lightning costs against the plainest code that does the same, and where a step's time goes.
 
-comparison, same_weights = trainer_against_loop(repeats=5, runs=Path("runs/benchmark"))
-loader_against_image_folder(repeats=5, lfw_root=Path("lfw_funneled"))
+speed = trainer_against_loop(repeats=5, runs=Path("runs/benchmark"))
+speed.comparison, speed.same_weights, speed.shares
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
-from torchvision import datasets, transforms
 
 from facenet_demo.batches import EpochBatches, seed_device, step_seed
-from facenet_demo.benchmarks.cost import Comparison, compare
+from facenet_demo.benchmarks.cost import Comparison
 from facenet_demo.cli import CONFIGS, build
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import LFW
-from facenet_demo.splits import SplitSettings
 from facenet_demo.training import train
 
 _EPOCHS = 20
-_MIN_PHOTOS = 20
 
 
-def trainer_against_loop(repeats: int, runs: Path) -> tuple[Comparison, bool]:
-    """Training on ORL through Lightning against a loop of a few lines, and whether both end alike.
+@dataclass(frozen=True)
+class Speed:
+    """What came of it.
+
+    Attributes:
+        comparison: seconds of both.
+        same_weights: whether both ended with the same weights each time.
+        shares: of the Trainer's time, in [0, 1], by part of a step; what the loop does not have is
+            the Trainer's own.
+    """
+
+    comparison: Comparison
+    same_weights: bool
+    shares: dict[str, float]
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {share:.1%}" for name, share in self.shares.items())
+        equal = "" if self.same_weights else "not "
+        return f"{self.comparison}\nThe weights at the end are {equal}equal.\nA step: {parts}."
+
+
+def trainer_against_loop(repeats: int, runs: Path) -> Speed:
+    """Training on ORL through Lightning against a loop of a few lines.
 
     Same network, photos, seed, precision and schedule. The time is that of the epochs alone; the
     Trainer's includes its metrics, curves and checkpoints.
@@ -39,17 +56,39 @@ def trainer_against_loop(repeats: int, runs: Path) -> tuple[Comparison, bool]:
     ]  # fmt: skip
     seconds: tuple[list[float], list[float]] = ([], [])
     same = True
+    parts: dict[str, float] = defaultdict(float)
     for _ in range(repeats):
         run = train(args)
         seconds[0].append(float(run.metrics["seconds"]))
-        elapsed, weights = _loop(args)
-        seconds[1].append(elapsed)
+        weights = _loop(args, laps := _Laps())
+        seconds[1].append(sum(laps.seconds.values()))
+        for name, value in laps.seconds.items():
+            parts[name] += value
         trained = run.task.network.state_dict()
         same = same and all(torch.equal(trained[name], weights[name]) for name in trained)
-    return Comparison("Trainer", "hand-written loop", *seconds), same
+    whole = sum(seconds[0])
+    parts["Trainer: metrics, hooks, checkpoints"] = whole - sum(parts.values())
+    shares = {name: value / whole for name, value in parts.items()}
+    return Speed(Comparison("Trainer", "hand-written loop", *seconds), same, shares)
 
 
-def _loop(args: list[str]) -> tuple[float, dict[str, torch.Tensor]]:
+class _Laps:
+    """Seconds from one call to the next, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.last = 0.0
+
+    def start(self) -> None:
+        self.last = time.perf_counter()
+
+    def __call__(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] += now - self.last
+        self.last = now
+
+
+def _loop(args: list[str], lap: _Laps) -> dict[str, torch.Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         cli = build([*args, f"--run.folder={folder}"])
     task, data, seed = cli.model, cli.datamodule, cli.config["seed_everything"]
@@ -59,42 +98,21 @@ def _loop(args: list[str]) -> tuple[float, dict[str, torch.Tensor]]:
     assert isinstance(batches, EpochBatches)
     optimizer = task.optimizer_settings.build(network)
     scheduler = task.schedule.build(optimizer, _EPOCHS * len(batches))
-    started = time.perf_counter()
+    lap.start()
     for epoch in range(_EPOCHS):
         batches.set_epoch(epoch)
         for step, batch in enumerate(loader):
+            lap("loading")
             seed_device(step_seed(seed, epoch, step, 0), batch.images.device)
             windows = data.random_window(batch.images)
-            scores = network(windows.contiguous(memory_format=torch.channels_last))
-            loss = task.loss(scores, batch.labels).mean()
+            windows = windows.contiguous(memory_format=torch.channels_last)
+            lap("augmentation")
+            loss = task.loss(network(windows), batch.labels).mean()
+            lap("forward")
             optimizer.zero_grad()
             loss.backward()
+            lap("backward")
             optimizer.step()
             scheduler.step()
-    return time.perf_counter() - started, network.state_dict()
-
-
-def loader_against_image_folder(repeats: int, lfw_root: Path) -> Comparison:
-    """A pass over LFW's photos from the crop cache against torchvision's ImageFolder.
-
-    ImageFolder decodes each photo, resizes it to the window and makes a batch of floats, in two
-    worker processes; the crop cache hands out windows of the same size, in this process.
-    """
-    data = FaceDataModule(
-        LFW(lfw_root), split=SplitSettings(val=0, test=0, min_photos=_MIN_PHOTOS), batch_size=64
-    )
-    photos = datasets.ImageFolder(
-        str(lfw_root),
-        transforms.Compose([transforms.Resize((data.window, data.window)), transforms.ToTensor()]),
-    )
-    named = {photos.class_to_idx[person] for person in data.people}
-    photos.samples = [sample for sample in photos.samples if sample[1] in named]
-
-    def from_cache() -> int:
-        return sum(len(data.centre_window(batch.images)) for batch in data.train_dataloader())
-
-    def from_folder() -> int:
-        loader = DataLoader(photos, batch_size=64, shuffle=True, num_workers=2)
-        return sum(len(images) for images, _ in loader)
-
-    return compare("crop cache", from_cache, "ImageFolder", from_folder, repeats)
+            lap("optimizer")
+    return network.state_dict()

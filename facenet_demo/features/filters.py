@@ -53,7 +53,9 @@ def fit_gabors(kernels: np.ndarray) -> GaborFit:
     Args:
         kernels: `(U, C, k, k)` weights, C colours.
     """
-    r2, orientation, frequency = np.array([_fit(k) for k in np.asarray(kernels, np.float64)]).T
+    r2, orientation, frequency = (
+        np.array([_fit(kernel) for kernel in np.asarray(kernels, np.float64)]).reshape(-1, 3).T
+    )
     return GaborFit(r2, orientation, frequency)
 
 

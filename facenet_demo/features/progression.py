@@ -30,7 +30,7 @@ MEASURES = ("edges", "parts", "people", "probe")
 NUM_REPLICATES = 400
 TOP_SHARE = 0.1  # of a layer's units, in its part score
 _MAX_FITTED = 24  # units of a layer whose effective kernels are fitted
-_NUM_GRADIENTS = 24
+_NUM_GRADIENTS = 64
 _BATCH = 64
 
 
@@ -158,7 +158,7 @@ def measure(
     held_out = dissect(network, layers, evidence.test_views, num_parts)
     train_pooled = pool(network, layers, evidence.train_windows.split(_BATCH))
     test_pooled = pool(network, layers, evidence.test_windows.split(_BATCH))
-    gradients = next(iter(evidence.train_views)).images[:_NUM_GRADIENTS]
+    gradients = _first_images(evidence.train_views, _NUM_GRADIENTS)
     found = {}
     for layer in layers:
         place = fields[layer]
@@ -167,6 +167,9 @@ def measure(
         fitted = np.sort(rng.permutation(num_units)[:_MAX_FITTED])
         middle = place.box(len(place.rows) // 2, len(place.columns) // 2)
         kernels = effective_kernels(network, layer, gradients, middle, fitted.tolist())
+        # A unit that was silent in the middle of all images has no kernel there to fit.
+        spoke = kernels.any(axis=(1, 2, 3))
+        fitted, kernels = fitted[spoke], kernels[spoke]
         probe = Probe(train_pooled[layer], evidence.train_labels, evidence.num_people)
         found[layer] = LayerMeasures(
             place, (len(place.rows), len(place.columns)), fitted, kernels, fit_gabors(kernels).r2,
@@ -177,6 +180,15 @@ def measure(
     measures = NetworkMeasures(found, evidence)
     estimates, replicates = _bootstrap(measures, seed)
     return NetworkMeasures(found, evidence, estimates, replicates)
+
+
+def _first_images(views: Iterable[View], number: int) -> torch.Tensor:
+    found: list[torch.Tensor] = []
+    for view in views:
+        found.append(view.images)
+        if sum(map(len, found)) >= number:
+            break
+    return torch.cat(found)[:number]
 
 
 def best_parts(chosen: Dissection, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +237,8 @@ def _bootstrap(
 
         top, parts = top_units(layer.chosen, evidence.face_parts)
         num_blocks = layer.held_out.num_blocks
-        estimates["edges"][i] = layer.gabor_r2.mean()
+        fits = layer.gabor_r2 if len(layer.gabor_r2) else np.zeros(1)
+        estimates["edges"][i] = fits.mean()
         estimates["parts"][i] = part_score(layer.held_out, top, parts, np.ones(num_blocks)).mean()
         estimates["people"][i] = layer.selectivity.mean()
         estimates["probe"][i] = layer.probe_right.mean()
@@ -233,7 +246,7 @@ def _bootstrap(
         for r in range(NUM_REPLICATES):
             blocks = images.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks))
             photos = np.concatenate([own[images.integers(len(own), size=len(own))] for own in rows])
-            replicates["edges"][r, i] = resampled(layer.gabor_r2).mean()
+            replicates["edges"][r, i] = resampled(fits).mean()
             scores = part_score(layer.held_out, top, parts, blocks)
             replicates["parts"][r, i] = resampled(scores).mean()
             selective = selectivity(

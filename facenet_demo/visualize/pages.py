@@ -29,7 +29,7 @@ from facenet_demo.visualize.measurements import Measurements
 
 _NUM_PEOPLE = 6  # of each unit, those that it responds to most
 _NUM_FACES = 4  # with activation maps
-_NUM_OVERLAYS = 3
+_NUM_OVERLAYS = 4
 _BATCH = 64
 
 

@@ -23,7 +23,7 @@ from facenet_demo.visualize.pages import save_picture
 
 _NUM_ANSWERS = 5
 _NUM_UNITS = 8
-_NUM_MAPS = 10
+_NUM_MAPS = 9
 _SIDE = 256
 
 
@@ -107,8 +107,8 @@ def explain(
             pictures.append(
                 save_picture(
                     folder, f"{place}-{layer}.png",
-                    plots.activation_sheet(pixels[None], maps[:, liveliest]), "maps",
-                    f"{layer}: the units that respond most, from the left: "
+                    plots.map_sheet(maps[0, liveliest]), "maps",
+                    f"{layer}: the units that respond most, from the upper left: "
                     f"{', '.join(map(str, liveliest))}.",
                 )
             )  # fmt: skip
