@@ -12,7 +12,7 @@ import facenet_demo
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     {"__init__", "records", "storage", "progress"},
-    {"transforms", "batches", "faces", "networks", "features", "calibration"},
+    {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption"},
     {"callbacks", "runs", "summary", "evaluation"},
