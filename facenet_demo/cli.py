@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 # Lightning still calls a name that jsonargparse renamed; a user can do nothing about it.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
-from jsonargparse import DefaultHelpFormatter
+from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -41,6 +41,7 @@ from facenet_demo.runs import new_run_folder, outlive_events
 from facenet_demo.storage import new_file, remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
 
+AnyCLI = TypeVar("AnyCLI", bound="FaceCLI")
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 DESCRIPTION = f"""
@@ -200,13 +201,40 @@ class FaceCLI(LightningCLI):
         }
 
 
+class ParsedCLI(FaceCLI):
+    """Parses settings and makes nothing of them."""
+
+    def instantiate_classes(self) -> None:
+        pass
+
+    def as_yaml(self) -> str:
+        """All settings as a config file."""
+        return self.parser.dump(self.config, skip_none=False)
+
+
 def build(args: Sequence[str]) -> FaceCLI:
     """Everything a training needs, from a command line without the program's name.
 
     Raises:
         UserError: for settings or data that cannot be used.
     """
-    return FaceCLI(
+    return _cli(FaceCLI, args)
+
+
+def parse(args: Sequence[str]) -> ParsedCLI:
+    """The settings of a command line, checked, without touching data.
+
+    Raises:
+        UserError: for a setting that does not exist or has no such value.
+    """
+    try:
+        return _cli(ParsedCLI, args, exit_on_error=False)
+    except ArgumentError as error:
+        raise UserError(str(error)) from error
+
+
+def _cli(cli: type[AnyCLI], args: Sequence[str], exit_on_error: bool = True) -> AnyCLI:
+    return cli(
         ClassificationTask,
         FaceDataModule,
         run=False,
@@ -217,6 +245,7 @@ def build(args: Sequence[str]) -> FaceCLI:
             "description": DESCRIPTION,
             "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
             "formatter_class": _Help,
+            "exit_on_error": exit_on_error,
         },
         save_config_callback=_SaveConfig,
         save_config_kwargs={"save_to_log_dir": False},

@@ -18,6 +18,7 @@ FLOORS = [
     {"callbacks", "runs", "summary", "evaluation"},
     {"cli"},
     {"training"},
+    {"search"},
     {"benchmarks"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
