@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 BLUE, ORANGE = "#2a6fbb", "#e8791c"
 
 
-def draw_points(
-    axes: Axes, points: torch.Tensor, values: torch.Tensor, size: float = 25.0
-) -> None:
+def draw_points(axes: Axes, points: torch.Tensor, values: torch.Tensor, size: float = 25.0) -> None:
     """Points `(N, 2)` in the colours of their values `(N,)`, -1 to 1."""
-    axes.scatter(*points.T.tolist(), s=size, c=values.tolist(), cmap=_colours(), vmin=-1, vmax=1,
+    x, y = points.T.tolist()
+    axes.scatter(x, y, s=size, c=values.tolist(), cmap=_colours(), vmin=-1, vmax=1,
                  edgecolors="white", linewidths=0.7, zorder=3)  # fmt: skip
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
@@ -15,12 +13,13 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.records import Batch
+from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
 _PADDED = -1  # the label of what only fills up a batch
 
 
-class ClassificationTask(pl.LightningModule):
+class ClassificationTask(FaceTask):
     """A network that learns who is in a picture.
 
     Args:
@@ -62,31 +61,6 @@ class ClassificationTask(pl.LightningModule):
             {f"of_{stage}": _metrics(len(self.people), stage) for stage in ("train", "val", "test")}
         )
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (logits) `(B, P)` of windows `(B, 3, W, W)` in [0, 1]."""
-        return self.network(images)
-
-    def on_train_epoch_start(self) -> None:
-        # A checkpoint of an epoch's end still holds that epoch's.
-        cast(MetricCollection, self.metrics["of_train"]).reset()
-
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        return self._step(batch, "train")["loss"]
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._step(batch, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, torch.Tensor]:
-        return self._step(batch, "test")
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer_settings.build(self.network)
-        scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
@@ -100,15 +74,7 @@ class ClassificationTask(pl.LightningModule):
                 metric.update(losses.detach(), (batch.labels >= 0).float())
             else:
                 metric.update(logits.detach(), batch.labels)
-            self.log(
-                f"{stage}/{name}",
-                metric,
-                on_step=False,
-                on_epoch=True,
-                prog_bar=name in ("loss", "accuracy"),
-                logger=False,  # callbacks draw training and validation into one chart
-                batch_size=len(batch.labels),
-            )
+            self.log_metric(stage, name, metric, batch)
         return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
 
 
