@@ -83,6 +83,7 @@ def history(study: optuna.Study, objective: str) -> Figure:
         if others:
             axes.plot(others, [min(values)] * len(others), mark, color="0.4", label=label)
     axes.set(xlabel="trial", ylabel=objective)
+    axes.locator_params(axis="x", integer=True)
     if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
