@@ -69,12 +69,13 @@ def test_without_a_nonlinearity_layers_are_one_layer() -> None:
 
 def test_more_units_come_closer_to_a_function() -> None:
     x = torch.linspace(-1, 1, 100)[:, None]
-    targets = torch.sin(5 * x) + 0.5 * x
+    targets = torch.sin(8 * x) + 0.5 * x
     errors = []
     for width in (1, 3, 24):
         mlp = MLP([1, width, 1], "tanh", seed=0)
-        errors.append(fit(mlp, x, targets, num_steps=600, lr=0.05)[-1])
-    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+        errors.append(fit(mlp, x, targets, num_steps=600, lr=0.03)[-1])
+    assert errors[0] > 1.5 * errors[1]
+    assert errors[1] > 10 * errors[2]
 
 
 def test_a_fit_repeats_and_a_spiral_is_learned() -> None:
