@@ -23,6 +23,7 @@ from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.features.trace import Trace
 from facenet_demo.records import Batch
+from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class FeatureBoard(Callback):
         if writer is not None and epoch % self.every_n_epochs == 0:
             self._draw(writer, _task(pl_module), epoch)
 
-    def _draw(self, writer: SummaryWriter, task: ClassificationTask, epoch: int) -> None:
+    def _draw(self, writer: SummaryWriter, task: FaceTask, epoch: int) -> None:
         network = task.network
         sheet = plots.kernel_sheet(network.first_kernels.numpy())
         _add_image(writer, "kernels", sheet, epoch)
@@ -245,7 +246,7 @@ class ResultBoard(Callback):
         writer = self._writer(trainer)
         if writer is None:
             return
-        data, people = _data(trainer), _task(pl_module).people
+        data, people = _data(trainer), cast(ClassificationTask, pl_module).people
         self._mistakes(writer, data, people, probability, labels, rows)
         self._projector(writer, data, people, embedding, labels, rows)
         self._pr_curves(writer, people, probability, labels)
@@ -349,8 +350,8 @@ def _has_scores(trainer: pl.Trainer) -> bool:
     return (Path(_logger(trainer).log_dir) / "metrics.json").exists()
 
 
-def _task(pl_module: pl.LightningModule) -> ClassificationTask:
-    assert isinstance(pl_module, ClassificationTask)
+def _task(pl_module: pl.LightningModule) -> FaceTask:
+    assert isinstance(pl_module, FaceTask)
     return pl_module
 
 

@@ -37,10 +37,12 @@ class TrainedNetwork:
     Attributes:
         network: in evaluation mode, on the CPU.
         settings: what it was built from.
-        people: names, in the order of its outputs.
+        people: names, in the order of its outputs; of a regression what each output says.
         window: side of the square it is shown, pixels.
         face_scale: how large the face is in it, see `faces.align.template`.
         calibration: how far its scores can be trusted, None if there were no validation photos.
+        target_statistics: of a regression the mean and the standard deviation of each target: an
+            answer is output * deviation + mean. None if it names people.
     """
 
     network: FaceNetwork
@@ -49,6 +51,7 @@ class TrainedNetwork:
     window: int
     face_scale: float
     calibration: Calibration | None = None
+    target_statistics: tuple[list[float], list[float]] | None = None
 
 
 def describe(
@@ -119,6 +122,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             described["window"],
             described["face_scale"],
             None if found is None else Calibration.from_values(found),
+            described.get("target_statistics"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} does not fit together: {error}") from error

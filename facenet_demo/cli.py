@@ -13,14 +13,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 # Lightning still calls a name that jsonargparse renamed; a user can do nothing about it.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
 import yaml
-from jsonargparse import DefaultHelpFormatter
+from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -41,7 +41,9 @@ from facenet_demo.records import UserError
 from facenet_demo.runs import new_run_folder, outlive_events
 from facenet_demo.storage import new_file, remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.tasks.regression import RegressionTask
 
+AnyCLI = TypeVar("AnyCLI", bound="FaceCLI")
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 DESCRIPTION = f"""
@@ -50,6 +52,7 @@ Train a network to tell people apart, test it on photos it never saw, and write 
   python scripts/train.py                                    the ORL faces, no download
   python scripts/train.py --config configs/lfw.yaml          Labeled Faces in the Wild
   python scripts/train.py --config configs/folder.yaml --data.source.root my_people/
+  python scripts/train.py --config configs/orl_landmarks.yaml  where eyes, nose and mouth are
   python scripts/train.py --resume runs/orl-20260131-142501  go on with an interrupted run
 
 Any setting below is set by flag, or in a YAML file given with --config; the flag wins:
@@ -60,6 +63,13 @@ Any setting below is set by flag, or in a YAML file given with --config; the fla
   --print_config                                             all settings, as YAML, and stop
 Without --config, {CONFIGS.name}/orl.yaml is taken.
 """
+
+
+# What a task needs to know of the data beside its pixels.
+_FACTS: dict[type[pl.LightningModule], tuple[str, ...]] = {
+    ClassificationTask: ("people",),
+    RegressionTask: ("target_names", "target_statistics"),
+}
 
 
 @dataclass(frozen=True)
@@ -111,13 +121,13 @@ class FaceCLI(LightningCLI):
         # In the order in which --help and config.yaml list them: what is most often set first.
         parser.add_class_arguments(RunSettings, "run")
         parser.add_lightning_class_args(FaceDataModule, "data")
-        parser.add_lightning_class_args(ClassificationTask, "model")
+        parser.add_lightning_class_args(self._model_class, "model")
         parser.add_lightning_class_args(self.trainer_class, "trainer")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for fact in ("window", "face_scale"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}")
-        for fact in ("people", "pixel_statistics"):
+        for fact in (*_FACTS[cast(type, self._model_class)], "pixel_statistics"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -165,10 +175,13 @@ class FaceCLI(LightningCLI):
         if run.patience and has_validation:
             self.early_stopping = EarlyStopping("val/loss", patience=run.patience)
             callbacks.append(self.early_stopping)
-        self.result_board = ResultBoard(self._flat_settings()) if run.draw_every else None
-        if self.result_board is not None:
-            callbacks += [FeatureBoard(run.draw_every), self.result_board]
-        if run.measure_every:
+        self.result_board = None
+        if run.draw_every:
+            callbacks.append(FeatureBoard(run.draw_every))
+        if run.draw_every and self._model_class is ClassificationTask:
+            self.result_board = ResultBoard(self._flat_settings())
+            callbacks.append(self.result_board)
+        if run.measure_every and self._model_class is ClassificationTask:
             from facenet_demo.measuring import ProgressionBoard
 
             callbacks.append(ProgressionBoard(run.measure_every))
@@ -210,14 +223,41 @@ class FaceCLI(LightningCLI):
         }
 
 
+class ParsedCLI(FaceCLI):
+    """Parses settings and makes nothing of them."""
+
+    def instantiate_classes(self) -> None:
+        pass
+
+    def as_yaml(self) -> str:
+        """All settings as a config file."""
+        return self.parser.dump(self.config, skip_none=False)
+
+
 def build(args: Sequence[str]) -> FaceCLI:
     """Everything a training needs, from a command line without the program's name.
 
     Raises:
         UserError: for settings or data that cannot be used.
     """
-    return FaceCLI(
-        ClassificationTask,
+    return _cli(FaceCLI, args)
+
+
+def parse(args: Sequence[str]) -> ParsedCLI:
+    """The settings of a command line, checked, without touching data.
+
+    Raises:
+        UserError: for a setting that does not exist or has no such value.
+    """
+    try:
+        return _cli(ParsedCLI, args, exit_on_error=False)
+    except ArgumentError as error:
+        raise UserError(str(error)) from error
+
+
+def _cli(cli: type[AnyCLI], args: Sequence[str], exit_on_error: bool = True) -> AnyCLI:
+    return cli(
+        ClassificationTask if _target(args) == "person" else RegressionTask,
         FaceDataModule,
         run=False,
         args=list(args),
@@ -227,6 +267,7 @@ def build(args: Sequence[str]) -> FaceCLI:
             "description": DESCRIPTION,
             "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
             "formatter_class": _Help,
+            "exit_on_error": exit_on_error,
         },
         save_config_callback=_SaveConfig,
         save_config_kwargs={"save_to_log_dir": False},
@@ -251,6 +292,24 @@ def configured_data(config: Path) -> FaceDataModule:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
             argparse.ArgumentError) as error:  # fmt: skip
         raise UserError(f"{config} is no config of a training: {error}") from error
+
+
+def _target(args: Sequence[str]) -> str:
+    """What `--data.target` says, by flag or file: the settings of a model depend on it."""
+    target = "person"
+    sorted_args, _ = _sort(args)
+    for arg, following in zip(sorted_args, [*sorted_args[1:], ""], strict=True):
+        name, has_value, value = arg.partition("=")
+        value = value if has_value else following
+        if name == "--data.target":
+            target = value
+        elif name == "--config" and Path(value).is_file():
+            try:
+                content = yaml.safe_load(Path(value).read_text("utf-8"))
+                target = content["data"]["target"]
+            except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+                continue  # it says nothing of it; whatever else is wrong, the parser says
+    return target
 
 
 def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:

@@ -11,25 +11,30 @@ windows on the device: at random in training, from the centre otherwise.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
-from facenet_demo.records import Batch
-from facenet_demo.splits import Split, SplitSettings, make_split
-from facenet_demo.storage import cache_folder
-from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow
+from facenet_demo.records import Batch, UserError
+from facenet_demo.splits import Split, SplitSettings, make_split, split_people
+from facenet_demo.storage import as_text, cache_folder
+from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow, to_window
 
 _STATISTICS_ROWS = 2000
+LANDMARKS = tuple(
+    f"{part} {axis}"
+    for part in ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+    for axis in ("x", "y")
+)
 
 
 class FaceDataModule(pl.LightningDataModule):
@@ -47,6 +52,8 @@ class FaceDataModule(pl.LightningDataModule):
             fastest as long as the crops fit into memory.
         undetected: What to do with a photo in which no face is found: "skip" leaves it out,
             "centre" takes its middle.
+        target: What is learned: who it is, where the five landmarks are, or the number that the
+            data set knows of each photo. For the last two, people are split rather than photos.
     """
 
     def __init__(
@@ -59,16 +66,20 @@ class FaceDataModule(pl.LightningDataModule):
         batch_size: int = 32,
         num_workers: int = 0,
         undetected: Literal["skip", "centre"] = "skip",
+        target: Literal["person", "landmarks", "number"] = "person",
     ) -> None:
         super().__init__()
         self.source = source
         self.window = window
         self.split_settings = split
+        self.target = target
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.crop_settings = CropSettings(crop_size(window), window, face_scale, undetected)
         self.random_window = RandomWindow(window, augment)
         self.centre_window = CentreWindow(window)
+        still = replace(augment, flip=0, brightness=0, contrast=0, erase=0)
+        self.moved_window = RandomWindow(window, still)
         self._done = (0, 0)
 
     @cached_property
@@ -79,7 +90,8 @@ class FaceDataModule(pl.LightningDataModule):
 
     @cached_property
     def split(self) -> Split:
-        return make_split(self.crops, self.split_settings)
+        split = make_split if self.target == "person" else split_people
+        return split(self.crops, self.split_settings)
 
     @property
     def people(self) -> list[str]:
@@ -93,6 +105,77 @@ class FaceDataModule(pl.LightningDataModule):
         rows = rows[:: -(-len(rows) // _STATISTICS_ROWS)]
         pixels = self.windows(rows).double()
         return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()
+
+    @cached_property
+    def numbers(self) -> torch.Tensor:
+        """What the data set knows of each crop, `(N, 1)`.
+
+        Raises:
+            UserError: if it knows nothing of some photo.
+        """
+        known = {as_text(sample.path): sample.number for sample in self.source.samples()}
+        found = [known[file] for file in self.crops.files]
+        if None in found:
+            raise UserError(
+                f"{self.source.title} knows no number of its photos: --data.target number needs a "
+                "data set that does, such as UTKFace."
+            )
+        return torch.tensor(found, dtype=torch.float32)[:, None]
+
+    @property
+    def target_names(self) -> list[str]:
+        """What each output of a regression says."""
+        return list(LANDMARKS) if self.target == "landmarks" else ["number"]
+
+    @cached_property
+    def target_statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the targets of the training photos."""
+        rows = self.split.rows["train"]
+        _, theta = self.evaluation_windows(_to_tensor(self.crops.images[rows]), rows)
+        values = self.targets(rows, theta).double()
+        return values.mean(0).tolist(), values.std(0).clamp_min(1e-3).tolist()
+
+    def targets(self, rows: np.ndarray, theta: torch.Tensor) -> torch.Tensor:
+        """What a regression should answer, `(len(rows), K)`, to windows of some rows of the crops.
+
+        Args:
+            rows: of the crops.
+            theta: where the windows were cut, see `transforms.to_window`.
+
+        Returns:
+            A number each, or the places of the five landmarks: x, y, x, y, ... from 0 to 1 across
+            the window.
+        """
+        if self.target == "number":
+            return self.numbers[rows]
+        landmarks = torch.from_numpy(self.crops.landmarks[rows])
+        return to_window(landmarks, theta.cpu(), self.crop_settings.size).flatten(1)
+
+    def evaluation_windows(
+        self, images: torch.Tensor, rows: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What a network is judged by: the centre, and for landmarks a window moved off it.
+
+        In aligned crops all landmarks lie nearly where their mean does, so that there would be
+        nothing to find. Each row has its own move, always the same.
+
+        Args:
+            images: crops `(B, 3, S, S)` uint8.
+            rows: their rows.
+
+        Returns:
+            Windows `(B, 3, W, W)` and where they were cut, `(B, 2, 3)`.
+        """
+        if self.target != "landmarks":
+            return self.centre_window.cut(images)
+        moved = []
+        devices = [images.device] if images.is_cuda else []
+        for image, row in zip(images, rows.tolist(), strict=True):
+            with torch.random.fork_rng(devices):
+                torch.manual_seed(row)
+                moved.append(self.moved_window.cut(image[None]))
+        windows, theta = zip(*moved, strict=True)
+        return torch.cat(windows), torch.cat(theta)
 
     def windows(self, rows: np.ndarray) -> torch.Tensor:
         """The centre windows `(len(rows), 3, W, W)`, float in [0, 1], of some rows of the crops."""
@@ -119,11 +202,14 @@ class FaceDataModule(pl.LightningDataModule):
                 step_seed(_seed(), trainer.current_epoch, step, trainer.global_rank),
                 batch.images.device,
             )
-            cut: nn.Module = self.random_window
+            images, theta = self.random_window.cut(batch.images)
         else:
-            cut = self.centre_window
-        images = cut(batch.images).contiguous(memory_format=torch.channels_last)
-        return batch._replace(images=images)
+            images, theta = self.evaluation_windows(batch.images, batch.rows.cpu().numpy())
+        images = images.contiguous(memory_format=torch.channels_last)
+        if self.target == "person":
+            return batch._replace(images=images)
+        targets = self.targets(batch.rows.cpu().numpy(), theta)
+        return batch._replace(images=images, targets=targets.to(images.device))
 
     def state_dict(self) -> dict[str, int]:
         """How much of training is done: whole epochs, and steps of the next one."""

@@ -26,6 +26,7 @@ _LINES = (
     {"color": "#555555", "linewidth": 1.6, "linestyle": "--"},
     {"color": "#8a6fbf", "linewidth": 1.6, "linestyle": ":"},
 )
+_TITLES = {"loss": "Loss", "accuracy": "Accuracy", "rmse": "Root mean squared error"}
 _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
 
@@ -91,14 +92,15 @@ def _heat() -> np.ndarray:
 
 
 def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
-    """Loss and accuracy over epochs, training and validation in one chart each.
+    """Loss and accuracy (of a regression the error) over epochs, training and validation together.
 
     Args:
         history: for each epoch a mapping with `train/loss`, `val/loss`, `train/accuracy`, ...
         best_epoch: the epoch (from 0) whose weights were kept, marked; None if there is none.
     """
     figure = _figure(9, 3.6)
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    score = "rmse" if history and "train/rmse" in history[0] else "accuracy"
+    for axes, name in zip(figure.subplots(1, 2), ("loss", score), strict=True):
         for stage, label in (("train", "training"), ("val", "validation")):
             key = f"{stage}/{name}"
             points = [(i + 1, e[key]) for i, e in enumerate(history) if key in e]
@@ -106,7 +108,7 @@ def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Fi
                 axes.plot(*zip(*points, strict=True), color=_COLOURS[stage], label=label)
         if best_epoch is not None:
             axes.axvline(best_epoch + 1, color="0.6", linestyle=":", label="kept")
-        axes.set(xlabel="epoch", title=name.capitalize())
+        axes.set(xlabel="epoch", title=_TITLES[name])
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure

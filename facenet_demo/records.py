@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 
 class UserError(Exception):
@@ -17,10 +18,17 @@ class UserError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo of a data set: where it lies and who is in it."""
+    """One photo of a data set: where it lies and who is in it.
+
+    Attributes:
+        path: of its file.
+        person: whose photo it is.
+        number: what a regression is to learn of it, such as an age; None if there is none.
+    """
 
     path: Path
     person: str
+    number: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,11 @@ class Batch(NamedTuple):
             `(B, 3, W, W)` float in [0, 1].
         labels: `(B,)` int64, the position of the person in the data module's `people`.
         rows: `(B,)` int64, the row of the crop in the data set's crop cache.
+        targets: `(B, K)` float, what a regression should answer to the images as they now are; K is
+            0 if people are to be told apart.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     rows: torch.Tensor
+    targets: torch.Tensor = torch.empty(0)

@@ -29,7 +29,8 @@ class SplitSettings:
 
     Args:
         val: Photos of each person that choose the best epoch: a share below 1 or a number. 0 has
-            none: training then runs all its epochs and keeps the last one.
+            none: training then runs all its epochs and keeps the last one. Where places or numbers
+            are learned, val and test are people, with all their photos.
         test: Photos of each person that judge the result at the end: a share below 1 or a number.
         min_photos: People with fewer photos are not named, nor are those with too few to split.
         outsiders: People set aside as strangers, beside those with too few photos: a share below 1
@@ -139,12 +140,6 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
         rows["val"] += order[num_test : num_test + num_val].tolist()
         rows["train"] += order[num_test + num_val :].tolist()
     strangers = _drawn([*outsiders, *too_few], None, settings.seed)
-    stage_of = np.full(len(crops), -1)
-    for number, stage in enumerate(STAGES):
-        stage_of[rows[stage]] = number
-    near = near_duplicates(crops)
-    stages = stage_of[near]
-    across = (stages[:, 0] != stages[:, 1]) & (stages >= 0).all(axis=1)
     return Split(
         people=people,
         labels=labels,
@@ -153,13 +148,66 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
             stage: np.sort(np.array([r for p in group for r in photos[p]], np.int64))
             for stage, group in (("val", strangers[::2]), ("test", strangers[1::2]))
         },
-        left_out=[
-            LeftOut(crops.files[row], f"the same file as {crops.files[first]}")
-            for row, first in copies.items()
-        ],
+        left_out=_left_out(crops, copies),
         too_few={person: len(photos[person]) for person in too_few},
-        near=near[across],
+        near=_near_across(crops, rows),
     )
+
+
+def split_people(crops: Crops, settings: SplitSettings) -> Split:
+    """Divide the people at random, all photos of one into one stage: to judge on people never seen.
+
+    `val` and `test` count people here; whoever is in no other stage teaches.
+
+    Raises:
+        UserError: if nobody is left to learn from, or strangers are asked for.
+    """
+    if settings.outsiders:
+        raise UserError("Strangers are for telling people apart: leave out --data.split.outsiders.")
+    copies = exact_copies(crops)
+    people = sorted({crops.people[row] for row in range(len(crops)) if row not in copies})
+    counts = {stage: settings.count(stage, len(people)) for stage in ("test", "val")}
+    if sum(counts.values()) >= len(people):
+        raise UserError(
+            f"{counts['val']} people to validate and {counts['test']} to test leave none of the "
+            f"{len(people)} to learn from. Lower --data.split.val or --data.split.test."
+        )
+    order = _drawn(people, None, settings.seed)
+    stage_of = dict.fromkeys(people, "train")
+    stage_of |= dict.fromkeys(order[: counts["test"]], "test")
+    stage_of |= dict.fromkeys(order[counts["test"] : sum(counts.values())], "val")
+    label_of = {person: label for label, person in enumerate(people)}
+    rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
+    labels = np.full(len(crops), -1, np.int64)
+    for row, person in enumerate(crops.people):
+        if row not in copies:
+            rows[stage_of[person]].append(row)
+            labels[row] = label_of[person]
+    return Split(
+        people=people,
+        labels=labels,
+        rows={stage: np.array(rows[stage], np.int64) for stage in STAGES},
+        outsider_rows={stage: np.empty(0, np.int64) for stage in ("val", "test")},
+        left_out=_left_out(crops, copies),
+        near=_near_across(crops, rows),
+    )
+
+
+def _left_out(crops: Crops, copies: Mapping[int, int]) -> list[LeftOut]:
+    return [
+        LeftOut(crops.files[row], f"the same file as {crops.files[first]}")
+        for row, first in copies.items()
+    ]
+
+
+def _near_across(crops: Crops, rows: Mapping[str, list[int]]) -> np.ndarray:
+    """Pairs `(P, 2)` of rows of nearly the same picture in two different stages."""
+    stage_of = np.full(len(crops), -1)
+    for number, stage in enumerate(STAGES):
+        stage_of[rows[stage]] = number
+    near = near_duplicates(crops)
+    stages = stage_of[near]
+    return near[(stages[:, 0] != stages[:, 1]) & (stages >= 0).all(axis=1)]
 
 
 def _nameable(

@@ -14,14 +14,12 @@ from rich.table import Table
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
-from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.tasks.base import FaceTask
 
 _NAMED = 3  # of many, so many are named
 
 
-def introduction(
-    trainer: pl.Trainer, task: ClassificationTask, data: FaceDataModule
-) -> RenderableType:
+def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> RenderableType:
     """What will be trained, on what, with what."""
     crops, split = data.crops, data.split
     parts = [
@@ -77,13 +75,17 @@ def result(metrics: Mapping[str, float | int | str], folder: Path) -> Renderable
     names = {"val": "validation", "test": "test"}
     for name in names.values():
         scores.add_column(name, justify="right")
-    for key, label in (
-        ("accuracy", "Accuracy"),
-        ("top5_accuracy", "Right name among first five"),
-        ("macro_f1", "Macro F1"),
+    for key, label, form in (
+        ("accuracy", "Accuracy", ".1%"),
+        ("top5_accuracy", "Right name among first five", ".1%"),
+        ("macro_f1", "Macro F1", ".1%"),
+        ("nme", "Mean distance, in eye distances", ".1%"),
+        ("rmse", "Root mean squared error", ".4g"),
     ):
         values = [metrics.get(f"{stage}/{key}") for stage in names]
-        scores.add_row(label, *("-" if v is None else f"{100 * float(v):.1f} %" for v in values))
+        if any(value is not None for value in values):
+            cells = ("-" if v is None else format(float(v), form) for v in values)
+            scores.add_row(label, *(cell.replace("%", " %") for cell in cells))
     lines = [
         *_certainty(metrics),
         ("Epochs", f"{metrics['epochs']}: {metrics['stopped']}"),

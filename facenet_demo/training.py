@@ -31,6 +31,7 @@ from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.runs import environment
 from facenet_demo.storage import new_file, write_json
+from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class TrainedRun:
 
     folder: Path
     metrics: dict[str, float | int | str]
-    task: ClassificationTask
+    task: FaceTask
     data: FaceDataModule
 
 
@@ -114,7 +115,7 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
         if len(data.split.rows[name]):
             evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
             metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
-    if trainer.is_global_zero:
+    if trainer.is_global_zero and isinstance(task, ClassificationTask):
         judged = judge(task.network, data, cli.run_settings.false_accept_rate)
         if judged is not None:
             metrics |= judged.metrics

@@ -204,9 +204,15 @@ class CentreWindow(nn.Module):
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         """Crops `(B, 3, S, S)` uint8 to windows `(B, 3, W, W)` float in [0, 1]."""
-        start = (crops.shape[-1] - self.window) // 2
+        return self.cut(crops)[0]
+
+    def cut(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The windows, and where each was cut: see `to_window`."""
+        size = crops.shape[-1]
+        start = (size - self.window) // 2
         end = start + self.window
-        return crops[..., start:end, start:end].float() / 255
+        theta = torch.eye(2, 3, device=crops.device) * self.window / size
+        return crops[..., start:end, start:end].float() / 255, theta.repeat(len(crops), 1, 1)
 
 
 class RandomWindow(nn.Module):
@@ -222,11 +228,15 @@ class RandomWindow(nn.Module):
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         """Crops `(B, 3, S, S)` uint8 to windows `(B, 3, W, W)` float in [0, 1]."""
-        windows = self._sample(crops)
-        windows = self._relight(windows)
-        return self._erase(windows)
+        return self.cut(crops)[0]
 
-    def _sample(self, crops: torch.Tensor) -> torch.Tensor:
+    def cut(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The windows, and where each was cut: see `to_window`."""
+        windows, theta = self._sample(crops)
+        windows = self._relight(windows)
+        return self._erase(windows), theta
+
+    def _sample(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         s, size, count = self.settings, crops.shape[-1], len(crops)
         angle = _spread((count,), crops) * math.radians(s.rotation)
         zoom = torch.exp(_spread((count,), crops) * math.log1p(s.scale))
@@ -239,7 +249,8 @@ class RandomWindow(nn.Module):
         shape = [count, 3, self.window, self.window]
         grid = F.affine_grid(theta, shape, align_corners=False)
         pixels = crops.float() / 255
-        return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+        windows = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+        return windows, theta
 
     def _relight(self, windows: torch.Tensor) -> torch.Tensor:
         s, shape = self.settings, (len(windows), 1, 1, 1)
@@ -260,6 +271,27 @@ class RandomWindow(nn.Module):
         chosen = torch.rand(count, device=device) < self.settings.erase
         covered = rows[:, None, :, None] & columns[:, None, None, :] & chosen[:, None, None, None]
         return torch.where(covered, torch.rand_like(windows), windows)
+
+
+def to_window(landmarks: torch.Tensor, theta: torch.Tensor, size: int) -> torch.Tensor:
+    """Where the five landmarks of crops lie in windows cut from them.
+
+    Args:
+        landmarks: `(B, 5, 2)` x, y pixels of the crops.
+        theta: `(B, 2, 3)`, from `cut`: maps places in the window to places in the crop, both from
+            -1 to 1 between the outer edges.
+        size: side of the crops, pixels.
+
+    Returns:
+        `(B, 5, 2)` x, y from 0 at the left and upper edge of the window to 1 at the other. In a
+        mirrored window left and right have changed sides, as the landmarks are named as seen.
+    """
+    places = (2 * landmarks + 1) / size - 1  # pixel centres lie at whole numbers
+    moved = places - theta[:, None, :, 2]
+    found = torch.linalg.solve(theta[:, :, :2], moved.mT).mT  # (B, 5, 2)
+    mirrored = torch.linalg.det(theta[:, :, :2]) < 0
+    swapped = found[:, [1, 0, 2, 4, 3]]
+    return (torch.where(mirrored[:, None, None], swapped, found) + 1) / 2
 
 
 def _spread(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:

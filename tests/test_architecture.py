@@ -12,13 +12,14 @@ import facenet_demo
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     {"__init__", "records", "storage", "progress"},
-    {"transforms", "batches", "faces", "networks", "features", "calibration"},
+    {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption", "predict"},
     {"callbacks", "runs", "summary", "evaluation", "evidence", "report"},
     {"measuring"},
     {"cli"},
     {"training", "visualize"},
+    {"search"},
     {"benchmarks"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -55,7 +55,7 @@ def test_the_crops_have_a_margin_around_the_window(data: FaceDataModule) -> None
 @pytest.mark.parametrize("stage", ["train", "val", "test"])
 def test_a_batch_holds_the_crops_and_people_of_its_rows(data: FaceDataModule, stage: str) -> None:
     batches = list(getattr(data, f"{stage}_dataloader")())
-    for images, labels, rows in batches:
+    for images, labels, rows, _ in batches:
         assert images.dtype == torch.uint8
         assert labels.dtype == rows.dtype == torch.int64
         stored = data.crops.images[rows.numpy()]
@@ -189,7 +189,7 @@ def test_a_network_is_shown_random_windows_in_training_and_centres_otherwise(
         "test": 2,
     }
     for batches in shown.values():
-        for images, _, _ in batches:
+        for images, *_ in batches:
             assert images.shape[1:] == (3, WINDOW, WINDOW)
             assert images.dtype == torch.float32
             assert 0 <= images.min() <= images.max() <= 1
@@ -205,7 +205,7 @@ def test_without_changes_training_shows_what_evaluation_shows(
     people_folder: Path, window: int
 ) -> None:
     data = make_data(people_folder, window=window, augment=OFF)
-    for images, _, rows in shown_by_trainer(data)["train"]:
+    for images, _, rows, _ in shown_by_trainer(data)["train"]:
         torch.testing.assert_close(
             images.contiguous(), data.windows(rows.numpy()), atol=1e-5, rtol=0
         )

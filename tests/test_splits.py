@@ -9,7 +9,7 @@ import pytest
 
 from facenet_demo.faces.crops import Crops, LeftOut
 from facenet_demo.records import UserError
-from facenet_demo.splits import STAGES, Split, SplitSettings, make_split
+from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
 
 SIDE = 24
 
@@ -224,3 +224,29 @@ def test_fewer_than_two_people_is_an_error_that_says_what_is_needed(
 def test_settings_that_no_split_could_follow_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be|leave"):
         SplitSettings(**settings)
+
+
+# Whole people
+
+
+def test_people_are_split_with_all_their_photos() -> None:
+    crops = crops_of({f"p{i}": 3 for i in range(10)})
+    split = split_people(crops, SplitSettings(val=2, test=0.3))
+    people = {stage: {crops.people[row] for row in split.rows[stage]} for stage in STAGES}
+    assert {stage: len(found) for stage, found in people.items()} == {
+        "train": 5, "val": 2, "test": 3,
+    }  # fmt: skip
+    assert not people["train"] & people["val"] | people["train"] & people["test"]
+    assert sum(len(rows) for rows in split.rows.values()) == 30
+    assert [split.people[label] for label in split.labels] == crops.people
+    again, other = (split_people(crops, SplitSettings(2, 0.3, seed=seed)) for seed in (0, 1))
+    assert again.rows["test"].tolist() == split.rows["test"].tolist()
+    assert other.rows["test"].tolist() != split.rows["test"].tolist()
+
+
+def test_too_few_people_to_split_and_strangers_are_refused() -> None:
+    crops = crops_of({"a": 3, "b": 3})
+    with pytest.raises(UserError, match="leave none of the 2 to learn from"):
+        split_people(crops, SplitSettings(val=1, test=1))
+    with pytest.raises(UserError, match="leave out --data"):
+        split_people(crops, SplitSettings(val=0, test=1, outsiders=1))

@@ -15,6 +15,7 @@ from facenet_demo.transforms import (
     ImageError,
     RandomWindow,
     read_image,
+    to_window,
 )
 
 FACE = draw_face(size=40)[:, :30]  # not square, so that a turn shows
@@ -244,3 +245,29 @@ def test_a_window_at_the_edge_of_the_default_changes_sees_real_pixels_only() -> 
     framed[..., 0, :] = framed[..., -1, :] = framed[..., :, 0] = framed[..., :, -1] = 255
     settings = {**vars(AugmentSettings()), "brightness": 0, "contrast": 0, "erase": 0}
     assert random_windows(framed, window=window, **settings).max() == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_landmarks_follow_their_window(seed: int) -> None:
+    """Five dots of five colours are drawn in a crop; the window shows them where it says."""
+    size, window = 96, 64
+    places = torch.tensor([[34.0, 38.0], [62.0, 37.0], [48.0, 50.0], [38.0, 62.0], [58.0, 63.0]])
+    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255]])
+    crop = torch.zeros(3, size, size, dtype=torch.uint8)
+    for (x, y), colour in zip(places.int().tolist(), colours, strict=True):
+        crop[:, y - 1 : y + 2, x - 1 : x + 2] = colour[:, None, None]
+    crops = crop.repeat(8, 1, 1, 1)
+    torch.manual_seed(seed)
+    still = AugmentSettings(brightness=0, contrast=0, erase=0)
+    for cut in (RandomWindow(window, still).cut, CentreWindow(window).cut):
+        windows, theta = cut(crops)
+        found = to_window(places.repeat(8, 1, 1), theta, size)
+        mirrored = torch.linalg.det(theta[:, :, :2]) < 0
+        for picture, points, is_mirrored in zip(windows, found, mirrored, strict=True):
+            order = [1, 0, 2, 4, 3] if is_mirrored else [0, 1, 2, 3, 4]
+            for point, colour in zip(points, colours[order], strict=True):
+                near = (picture - colour[:, None, None] / 255).abs().sum(0)
+                dot = torch.nonzero(near < 0.5).float().mean(0).flip(0)  # its middle, x, y
+                assert (point * window - 0.5 - dot).abs().max() < 0.6
+        if cut.__self__.__class__ is RandomWindow and seed == 0:
+            assert 0 < mirrored.sum() < 8

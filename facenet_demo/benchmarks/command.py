@@ -253,6 +253,27 @@ def predict(
     write_json(output, {"environment": environment(), **results})
 
 
+def search(
+    num_trials: int = 20,
+    repeats: int = 3,
+    runs: Path = Path("runs/benchmark/search"),
+    output: Path = RESULTS / "search.json",
+) -> None:
+    """Search hyperparameters on ORL by grid, at random and Bayesian, at equal budgets.
+
+    Args:
+        num_trials: Budget of each search.
+        repeats: Seeds.
+        runs: Where the searches go; an interrupted benchmark goes on there.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import search as benchmark
+
+    results = benchmark.run(num_trials, repeats, runs)
+    console.print(benchmark.table(results))
+    write_json(output, {"environment": environment(), **asdict(results)})
+
+
 def _report(result, output: Path) -> None:  # noqa: ANN001
     console.print(str(result))
     write_json(output, {"environment": environment(), **asdict(result)})
@@ -274,6 +295,7 @@ def main() -> int:
                 outsiders,
                 features,
                 predict,
+                search,
             ]
         )
     except UserError as error:

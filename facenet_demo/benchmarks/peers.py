@@ -51,6 +51,14 @@ def hog_svm(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray
     return _linear_svm(train, y, test, test_y)
 
 
+def haar_svm(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray) -> float:
+    """Haar-like features (Papageorgiou et al. 1998; Viola and Jones 2001) and a linear SVM."""
+    scaler = StandardScaler().fit(_haar(_grey(x)))
+    scale = np.sqrt(scaler.n_features_in_)
+    train, test = (scaler.transform(_haar(_grey(w))) / scale for w in (x, test_x))
+    return _linear_svm(train, y, test, test_y)
+
+
 def lbp_neighbour(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray) -> float:
     """Local binary pattern histograms on a grid, nearest neighbour (Ahonen et al. 2006)."""
     train, test = (np.stack([_lbp(grey) for grey in _grey(w)]) for w in (x, test_x))
@@ -77,6 +85,29 @@ def _lbp(grey: np.ndarray, grid: int = 8, radius: int = 2) -> np.ndarray:
     side = len(grey) // grid
     cells = codes.reshape(grid, side, grid, side).transpose(0, 2, 1, 3).reshape(grid * grid, -1)
     return np.concatenate([np.bincount(cell.astype(int), minlength=59) for cell in cells]) / side**2
+
+
+def _haar(grey: np.ndarray) -> np.ndarray:
+    """Differences of neighbouring boxes: two beside, two above each other, three beside each other.
+
+    Args:
+        grey: `(N, W, W)`.
+
+    Returns:
+        `(N, F)`; boxes of 4, 8 and 16 pixels, at every half box.
+    """
+    # Sums of all pixels above and to the left: a box is four of them.
+    sums = np.pad(grey.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+    found = []
+    for side in (4, 8, 16):
+        boxes = sums[:, side:, side:] + sums[:, :-side, :-side]
+        boxes = (boxes - sums[:, :-side, side:] - sums[:, side:, :-side]) / side**2
+        step = side // 2
+        beside = boxes[:, :, side:] - boxes[:, :, :-side]
+        above = boxes[:, side:] - boxes[:, :-side]
+        middle = beside[:, :, :-side] - beside[:, :, side:]
+        found += [f[:, ::step, ::step].reshape(len(grey), -1) for f in (beside, above, middle)]
+    return np.concatenate(found, axis=1)
 
 
 def _linear_svm(

@@ -7,5 +7,6 @@ from facenet_demo.datasets.base import FaceSource
 from facenet_demo.datasets.folder import Folder
 from facenet_demo.datasets.lfw import LFW
 from facenet_demo.datasets.orl import ORL
+from facenet_demo.datasets.utkface import UTKFace
 
-__all__ = ["LFW", "ORL", "FaceSource", "Folder"]
+__all__ = ["LFW", "ORL", "FaceSource", "Folder", "UTKFace"]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
-from facenet_demo.records import Batch, UserError
+from facenet_demo.records import Batch
+from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
@@ -22,7 +21,7 @@ _PADDED = -1  # the label of what only fills up a batch
 _NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
 
 
-class ClassificationTask(pl.LightningModule):
+class ClassificationTask(FaceTask):
     """A network that learns who is in a picture.
 
     Args:
@@ -50,21 +49,11 @@ class ClassificationTask(pl.LightningModule):
         label_smoothing: float = 0.1,
         torch_compile: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            network, len(people), window, face_scale, pixel_statistics, optimizer, schedule,
+            torch_compile,
+        )  # fmt: skip
         self.people = list(people)
-        self.window = window
-        self.face_scale = face_scale
-        self.network_settings = network
-        self.optimizer_settings = optimizer
-        self.schedule = schedule
-        self.network = network.build(len(self.people))
-        self.network.set_normalization(*(torch.tensor(values) for values in pixel_statistics))
-        self.network.to(memory_format=torch.channels_last)
-        self.torch_compile = torch_compile
-        # A function rather than a compiled module, whose weights would have other names.
-        self._forward = (
-            torch.compile(self._embed_and_name) if torch_compile else self._embed_and_name
-        )
         self.loss = nn.CrossEntropyLoss(
             label_smoothing=label_smoothing, ignore_index=_PADDED, reduction="none"
         )
@@ -74,53 +63,6 @@ class ClassificationTask(pl.LightningModule):
                 for stage in ("train", "val", "test")
             }
         )
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores (logits) `(B, P)` of windows `(B, 3, W, W)` in [0, 1]."""
-        return self.network(images)
-
-    def on_fit_start(self) -> None:
-        if self.torch_compile:
-            _try_compiler(self.device)
-
-    def on_train_epoch_start(self) -> None:
-        # A checkpoint of an epoch's end still holds that epoch's.
-        self._reset("train")
-
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        return self._step(batch, "train")["loss"]
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        trainer = self.trainer
-        # Before the end of the epoch, where callbacks want the metrics.
-        if trainer.is_last_batch or trainer.should_stop or trainer.global_step == trainer.max_steps:
-            self._log("train")
-
-    def on_validation_epoch_start(self) -> None:
-        self._reset("val")
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._step(batch, "val")
-
-    def on_validation_epoch_end(self) -> None:
-        self._log("val")
-
-    def on_test_epoch_start(self) -> None:
-        self._reset("test")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, torch.Tensor]:
-        return self._step(batch, "test")
-
-    def on_test_epoch_end(self) -> None:
-        self._log("test")
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer_settings.build(self.network)
-        scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
@@ -139,29 +81,6 @@ class ClassificationTask(pl.LightningModule):
                 metric.update((best == batch.labels[:, None]).any(1), real)
         return {"loss": losses.mean(), "logits": logits, "embedding": embedding}
 
-    def _embed_and_name(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embedding = self.network.embed(images)  # (B, D)
-        return embedding, self.network.head(embedding)  # (B, P)
-
-    def _log(self, stage: str) -> None:
-        """Log what has been counted; once an epoch, since Lightning takes long over it."""
-        for name, metric in self._metrics(stage).items():
-            self.log(
-                f"{stage}/{name}",
-                metric,
-                on_step=False,
-                on_epoch=True,
-                prog_bar=name in ("loss", "accuracy"),
-                logger=False,  # callbacks draw training and validation into one chart
-            )
-
-    def _reset(self, stage: str) -> None:
-        for metric in self._metrics(stage).values():
-            metric.reset()
-
-    def _metrics(self, stage: str) -> dict[str, Metric]:
-        return dict(self.metrics[f"of_{stage}"].items())  # type: ignore[operator]
-
 
 def _new_metrics(num_people: int, stage: str) -> nn.ModuleDict:
     metrics: dict[str, Metric] = {"loss": PhotoMean(), "accuracy": PhotoMean()}
@@ -175,14 +94,3 @@ def _new_metrics(num_people: int, stage: str) -> nn.ModuleDict:
             num_people, average="macro", ignore_index=_PADDED, validate_args=False
         )
     return nn.ModuleDict(metrics)
-
-
-def _try_compiler(device: torch.device) -> None:
-    try:
-        torch.compile(lambda x: 2 * x + 1)(torch.ones(8, device=device))
-    except Exception as error:  # of many kinds, by device and compiler
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"torch.compile does not work here: {reason}. It needs a C++ compiler, such as the "
-            "package g++ or build-essential. Install one, or train without --model.torch_compile."
-        ) from error

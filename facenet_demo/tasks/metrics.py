@@ -24,7 +24,7 @@ class PhotoMean(Metric):
 
     def update(self, values: torch.Tensor, real: torch.Tensor) -> None:
         """Add numbers or truth values `(B,)`; those that are not `real`, `(B,)` bool, count not."""
-        self.total.add_((values * real).sum())
+        self.total.add_(torch.where(real, values, 0).sum())
         self.count.add_(real.sum())
 
     def compute(self) -> torch.Tensor:

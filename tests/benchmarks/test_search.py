@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from facenet_demo.benchmarks.search import run, table
+from facenet_demo.search.study import Search
+
+
+def test_a_benchmark_of_search_counts_what_the_trials_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings are played: 9 of 10 seconds each, half that and hopeless at high rates."""
+
+    def played(self, trial, chosen, seed, told) -> float:  # noqa: ANN001
+        rate = chosen["model.optimizer.lr"]
+        trial.set_user_attr("training_seconds", 9.0)
+        return abs(np.log(rate / 0.05))
+
+    def noted(self, trial, told, of=Search._try) -> float:  # noqa: ANN001
+        try:
+            return of(self, trial, told)
+        finally:
+            trial.set_user_attr("seconds", 10.0)
+
+    monkeypatch.setattr(Search, "_train", played)
+    monkeypatch.setattr(Search, "_try", noted)
+    results = run(4, 1, tmp_path)
+    assert results.overhead == pytest.approx(0.1)
+    assert (results.pruned, results.saved) == (0, 0)
+    for curves in results.best.values():
+        assert len(curves[0]) == 4
+        assert curves[0] == sorted(curves[0], reverse=True)
+    console = Console(record=True, width=120)
+    console.print(table(results))
+    assert "after 4" in console.export_text()
+    assert run(4, 1, tmp_path) == results  # nothing is searched again

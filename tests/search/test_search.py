@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+
+import facenet_demo.search.study as study_module
+from facenet_demo.cli import CONFIGS
+from facenet_demo.interruption import Interrupted
+from facenet_demo.records import UserError
+from facenet_demo.search.command import main, tune
+from facenet_demo.search.space import read_space
+from facenet_demo.search.study import Search, best, counted
+
+SPACE = """
+model.optimizer.lr: {log: [0.001, 0.3], points: 3}
+model.network.dropout: {float: [0, 0.4], step: 0.2}
+"""
+
+
+@pytest.fixture
+def space_file(tmp_path: Path) -> Path:
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE)
+    return path
+
+
+def small(people: Path, epochs: int = 2) -> list[str]:
+    return [
+        f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people}",
+        "--data.window=32", f"--trainer.max_epochs={epochs}", "--model.network.channels=[4]",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage without trials, made once: making one takes a second."""
+    folder = tmp_path_factory.mktemp("empty")
+    optuna.storages.RDBStorage(f"sqlite:///{folder / 'trials.sqlite3'}")
+    make.empty = folder / "trials.sqlite3"
+    return make.empty
+
+
+def make(people: Path, space_file: Path, folder: Path, **settings: object) -> Search:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "trials.sqlite3").exists():
+        shutil.copy(make.empty, folder / "trials.sqlite3")
+    settings = {"num_trials": 4, "prune": False, **settings}
+    return Search(small(people), read_space(space_file), folder, **settings)
+
+
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings that take no time: their loss follows from the settings."""
+
+    def loss(
+        self: Search, trial: optuna.Trial, chosen: dict[str, float], seed: int, told: object
+    ) -> float:
+        told(None)
+        return abs(chosen["model.optimizer.lr"] - 0.05) + chosen["model.network.dropout"] + seed
+
+    monkeypatch.setattr(Search, "_train", loss)
+
+
+def params(study: optuna.Study) -> list[dict[str, float]]:
+    return [t.params for t in counted(study) if t.state == TrialState.COMPLETE]
+
+
+# What is tried
+
+
+def test_a_grid_visits_each_point_once(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    search = make(people_folder, space_file, tmp_path / "s", sampler="grid", num_trials=None)
+    study = search.open()
+    search.work(study)
+    tried = Counter(tuple(p.values()) for p in params(study))
+    assert len(tried) == 9
+    assert set(tried.values()) == {1}
+    search.work(study)  # there is nothing left to do
+    assert len(study.trials) == 9
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "bayesian"])
+def test_a_seeded_search_repeats_also_when_it_was_interrupted(
+    sampler: str, people_folder: Path, space_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    played(monkeypatch)
+    found = []
+    n = 12 if sampler == "bayesian" else 8  # the first 10 of bayesian are random
+    for name, stops, seed in (("a", (), 0), ("b", (2, n - 2), 0), ("c", (), 1)):
+        search = make(people_folder, space_file, tmp_path / name, sampler=sampler, num_trials=n,
+                      seed=seed)  # fmt: skip
+        calls = iter(range(100))
+
+        def told(trial: FrozenTrial | None, calls=calls, stops=stops) -> None:  # noqa: ANN001
+            if trial is None and next(calls) in stops:
+                raise KeyboardInterrupt
+
+        study = search.open()
+        for _ in range(1 + len(stops)):
+            try:
+                search.take_over(study)
+                search.work(study, told)
+            except Interrupted:
+                continue
+        assert len(params(study)) == n
+        found.append(sorted(tuple(p.values()) for p in params(study)))
+    assert found[0] == found[1]
+    assert found[0] != found[2] or sampler == "grid"
+
+
+def test_bayesian_search_finds_the_valley_that_is_there(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    search = make(people_folder, space_file, tmp_path / "s", num_trials=24)
+    study = search.open()
+    search.work(study)
+    assert best(study).params["model.network.dropout"] == 0
+    assert best(study).value < 0.02
+
+
+def test_several_seeds_count_by_their_mean(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    search = make(people_folder, space_file, tmp_path / "s", num_seeds=3)
+    study = search.open()
+    search.work(study)
+    for trial in study.trials:
+        values = trial.user_attrs["values"]
+        assert [v - values[0] for v in values] == pytest.approx([0, 1, 2])
+        assert trial.value == pytest.approx(values[1])
+
+
+# Real trainings
+
+
+def test_from_command_to_winner(people_folder: Path, space_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "search"
+    args = [f"--space={space_file}", f"--folder={folder}", "--trials=3", *small(people_folder)]
+    assert main(args) == 0
+    result = json.loads((folder / "result.json").read_text())
+    config = yaml.safe_load((folder / "winner.yaml").read_text())
+    optimizer = config["model"]["optimizer"]["init_args"]
+    assert optimizer["lr"] == pytest.approx(result["settings"]["model.optimizer.lr"])
+    metrics = json.loads((Path(result["run"]) / "metrics.json").read_text())
+    assert result["test/accuracy"] == metrics["test/accuracy"]
+    # The winner, trained anew, is the network of its trial.
+    assert metrics["val/loss"] == pytest.approx(result["val/loss"], rel=1e-5)
+    page = (folder / "index.html").read_text()
+    for name in ("history.png", "importance.png", "parallel.png", "slices.png"):
+        assert (folder / name).stat().st_size > 5000
+        assert name in page
+    # No trial saw the test photos, and none left its weights.
+    assert not list((folder / "trials").rglob("metrics.json"))
+    assert not list((folder / "trials").rglob("*.ckpt"))
+    # The same command has nothing more to do.
+    made = (folder / "result.json").stat().st_mtime_ns
+    assert main(args) == 0
+    assert (folder / "result.json").stat().st_mtime_ns == made
+    assert len(list((folder / "trials").iterdir())) == 3
+
+
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = study_module.build
+
+    def out_of_memory(args: list[str]) -> object:
+        if "0001" in " ".join(args):
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+        # A rate at which weights overflow in the first step.
+        wild = ["--model.optimizer.lr=1e30", "--model.network.normalization=none"]
+        return build([*args, *wild] if "0002" in " ".join(args) else args)
+
+    monkeypatch.setattr(study_module, "build", out_of_memory)
+    search = make(people_folder, space_file, tmp_path / "s")
+    study = search.open()
+    search.work(study)
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"]
+    reasons = [trial.user_attrs.get("reason") for trial in study.trials]
+    assert reasons[1] == "OutOfMemoryError: CUDA out of memory."
+    assert "diverged" in reasons[2]
+
+
+def test_hopeless_trainings_end_early(people_folder: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text("model.optimizer.lr: {choice: [0.05, 0.0000001]}")
+    folder = tmp_path / "s"
+    folder.mkdir()
+    search = Search(small(people_folder, epochs=6), read_space(space), folder, num_trials=10,
+                    sampler="random")  # fmt: skip
+    study = search.open()
+    search.work(study)
+    pruned = [t for t in study.trials if t.state == TrialState.PRUNED]
+    assert pruned
+    assert all(t.params["model.optimizer.lr"] < 0.01 for t in pruned)
+    assert all(len(t.intermediate_values) < 6 for t in pruned)
+    assert best(study).params["model.optimizer.lr"] == 0.05
+
+
+def test_after_a_kill_the_same_command_goes_on(
+    people_folder: Path, space_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "search"
+    args = [f"--space={space_file}", f"--folder={folder}", "--trials=4", "--no-pruning",
+            *small(people_folder, epochs=4)]  # fmt: skip
+    command = [sys.executable, str(CONFIGS.parent / "scripts/tune.py"), *args]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while len(list(folder.glob("trials/*"))) < 2 and process.poll() is None:
+            time.sleep(0.01)  # waits for an event, whenever it comes
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    tune(args)
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{folder}/trials.sqlite3")
+    assert [t.state for t in counted(study)] == [TrialState.COMPLETE] * 4
+    assert len(study.trials) <= 5
+    assert len({tuple(p.values()) for p in params(study)}) == 4
+
+
+# Several workers
+
+
+def test_two_workers_share_a_database(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = os.environ.get("FACENET_DEMO_POSTGRES")
+    if not url:
+        pytest.skip("needs a PostgreSQL database: name it in FACENET_DEMO_POSTGRES")
+    played(monkeypatch)
+    name = f"search-{uuid.uuid4().hex}"
+    searches = [
+        make(people_folder, space_file, tmp_path / str(i) / name, storage=url, num_trials=20,
+             sampler="random")
+        for i in range(2)
+    ]  # fmt: skip
+    study = searches[0].open()
+    # One worker died at its first trial: its heart beats no more.
+    monkeypatch.setattr(study_module, "_GRACE", 2)
+    monkeypatch.setattr(study_module, "_HEARTBEAT", 1)
+    storage = study._storage
+    storage.record_heartbeat(storage.create_new_trial(study._study_id))
+    done = []
+
+    def work(search: Search) -> None:
+        own = search.open()
+        end = time.monotonic() + 30
+        while len(params(own)) < 20 and time.monotonic() < end:
+            search.work(own, lambda trial: done.append(trial) if trial else None)
+        own._storage._backend.engine.dispose()
+
+    workers = [threading.Thread(target=work, args=(search,)) for search in searches]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    tried = params(study)
+    assert len(tried) == 20
+    assert len({tuple(p.values()) for p in tried}) == 20
+    assert sorted(t.user_attrs["index"] for t in counted(study)) == list(range(20))
+    storage._backend.engine.dispose()
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--objective=test/accuracy"], "goes by validation photos"),
+        (["--objective=val/nix"], "There is no figure val/nix; there are val/accuracy"),
+        (["--seed=-1"], "--seed must be 0 or more"),
+        (["--trainer.max_epox=3"], "unrecognized arguments: --trainer.max_epox=3"),
+        (["--storage=postgres"], "The storage postgres cannot be used"),
+        (["--data.split.val=0"], "needs validation photos"),
+    ],
+)
+def test_what_cannot_be_is_explained(
+    more: list[str], message: str, people_folder: Path, space_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    args = [f"--space={space_file}", f"--folder={tmp_path / 's'}", "--trials=1",
+            *small(people_folder, epochs=1)]  # fmt: skip
+    assert main([*args, *more]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model.optimiser.lr: {float: [0.1, 0.2]}", "line 2: model.optimiser.lr=0.1: unrecognized"),
+        ("data.batch_size: {choice: [8, many]}", "line 2: data.batch_size=many: .*Expected"),
+        ("model.optimizer.momentum: {float: [0, 1], when: {data.window: 64}}",
+         "depends on data.window"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_not_exist_is_named_with_its_line(
+    text: str, message: str, people_folder: Path, tmp_path: Path
+) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text(f"# first\n{text}")
+    with pytest.raises(UserError, match=message):
+        tune([f"--space={space}", f"--folder={tmp_path / 's'}", *small(people_folder)])
+
+
+def test_a_folder_of_another_search_is_left_alone(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    make(people_folder, space_file, tmp_path / "s").open()
+    with pytest.raises(UserError, match="another sampler, seed"):
+        make(people_folder, space_file, tmp_path / "s", sampler="random", seed=3).open()
+    with pytest.raises(UserError, match="No trial came to its end"):
+        best(make(people_folder, space_file, tmp_path / "s").open())
