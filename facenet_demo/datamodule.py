@@ -54,6 +54,8 @@ class FaceDataModule(pl.LightningDataModule):
             "centre" takes its middle.
         target: What is learned: who it is, where the five landmarks are, or the number that the
             data set knows of each photo. For the last two, people are split rather than photos.
+        shuffle_names: Deal the training photos' names out by lot: a control, which can learn photos
+            by heart but nobody's face. Use it with --data.split.val 0: no epoch is the best.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class FaceDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         undetected: Literal["skip", "centre"] = "skip",
         target: Literal["person", "landmarks", "number"] = "person",
+        shuffle_names: bool = False,
     ) -> None:
         super().__init__()
         self.source = source
         self.window = window
         self.split_settings = split
         self.target = target
+        self.shuffle_names = shuffle_names
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.crop_settings = CropSettings(crop_size(window), window, face_scale, undetected)
@@ -92,6 +96,16 @@ class FaceDataModule(pl.LightningDataModule):
     def split(self) -> Split:
         split = make_split if self.target == "person" else split_people
         return split(self.crops, self.split_settings)
+
+    @cached_property
+    def taught_labels(self) -> np.ndarray:
+        """The labels `(N,)` that training is told: the true ones, unless names are shuffled."""
+        labels = self.split.labels
+        if not self.shuffle_names:
+            return labels
+        rows, shuffled = self.split.rows["train"], labels.copy()
+        shuffled[rows] = np.random.default_rng(self.split_settings.seed).permutation(labels[rows])
+        return shuffled
 
     @property
     def people(self) -> list[str]:
@@ -231,8 +245,9 @@ class FaceDataModule(pl.LightningDataModule):
         if stage == "train":
             # Lightning starts the first pass before it sets the epoch.
             batches.epoch, batches.start = self._done
+        labels = self.taught_labels if stage == "train" else self.split.labels
         return DataLoader(
-            CropDataset(self.crops.images, self.split.labels, rows),
+            CropDataset(self.crops.images, labels, rows),
             sampler=batches,
             batch_size=None,  # the sampler hands out whole batches
             num_workers=self.num_workers,

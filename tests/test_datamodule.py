@@ -261,3 +261,20 @@ def test_a_photo_without_a_face_is_left_out_or_cropped_at_its_centre(tmp_path: P
     (row,) = np.flatnonzero(~keeping.crops.detected)
     assert keeping.crops.files[row] == str(blank)
     assert len(keeping.crops) == 7
+
+
+def test_shuffled_names_are_the_same_names_in_another_order(people_folder: Path) -> None:
+    split = SplitSettings(val=1, test=2)
+    source = Folder(people_folder)
+    plain, shuffled = (
+        FaceDataModule(source, split=split, shuffle_names=on) for on in (False, True)
+    )
+    rows = plain.split.rows["train"]
+    true, dealt = plain.taught_labels[rows], shuffled.taught_labels[rows]
+    assert sorted(dealt) == sorted(true)
+    assert (dealt != true).any()
+    for stage in ("val", "test"):
+        held = plain.split.rows[stage]
+        assert (shuffled.taught_labels[held] == plain.split.labels[held]).all()
+    batch = next(iter(shuffled.train_dataloader()))
+    assert batch.labels.tolist() == shuffled.taught_labels[batch.rows].tolist()

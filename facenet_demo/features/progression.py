@@ -24,7 +24,13 @@ from facenet_demo.features.effective import effective_kernels
 from facenet_demo.features.filters import fit_gabors
 from facenet_demo.features.gratings import Tuning, probe_gratings
 from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
-from facenet_demo.features.selectivity import Probe, pool, selectivity
+from facenet_demo.features.selectivity import (
+    Probe,
+    from_lowest,
+    pool,
+    selectivity,
+    selectivity_of_sums,
+)
 
 MEASURES = ("edges", "parts", "people", "probe")
 NUM_REPLICATES = 400
@@ -228,6 +234,9 @@ def _bootstrap(
     shape = NUM_REPLICATES, len(measures.layers)
     estimates = {name: np.empty(shape[1]) for name in MEASURES}
     replicates = {name: np.empty(shape) for name in MEASURES}
+    rows = [np.flatnonzero(evidence.test_labels == p) for p in np.unique(evidence.test_labels)]
+    counts = np.array([len(own) for own in rows])
+    starts = np.cumsum(counts) - counts
     for i, layer in enumerate(measures.layers.values()):
         # Images are drawn anew from the same seed, the same in each layer and network.
         images, units = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1, i])
@@ -242,17 +251,15 @@ def _bootstrap(
         estimates["parts"][i] = part_score(layer.held_out, top, parts, np.ones(num_blocks)).mean()
         estimates["people"][i] = layer.selectivity.mean()
         estimates["probe"][i] = layer.probe_right.mean()
-        rows = [np.flatnonzero(evidence.test_labels == p) for p in np.unique(evidence.test_labels)]
+        responses = from_lowest(layer.test_pooled)
         for r in range(NUM_REPLICATES):
             blocks = images.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks))
             photos = np.concatenate([own[images.integers(len(own), size=len(own))] for own in rows])
             replicates["edges"][r, i] = resampled(fits).mean()
             scores = part_score(layer.held_out, top, parts, blocks)
             replicates["parts"][r, i] = resampled(scores).mean()
-            selective = selectivity(
-                layer.test_pooled[photos], evidence.test_labels[photos], evidence.num_people
-            )
-            replicates["people"][r, i] = resampled(selective).mean()
+            sums = np.add.reduceat(responses[photos], starts, axis=0)  # photos go by person
+            replicates["people"][r, i] = resampled(selectivity_of_sums(sums, counts)).mean()
             replicates["probe"][r, i] = layer.probe_right[photos].mean()
     return estimates, replicates
 

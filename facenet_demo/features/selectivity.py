@@ -64,16 +64,28 @@ def selectivity(pooled: np.ndarray, labels: np.ndarray, num_people: int) -> np.n
     Args:
         pooled, labels, num_people: as in `person_means`.
     """
-    # A unit behind a rectifier is silent at 0; others have no such zero.
-    low = np.minimum(pooled.min(axis=0), 0)
-    means = person_means(pooled - low, labels, num_people)
-    counts = np.bincount(labels, minlength=num_people)
+    members = np.eye(num_people)[labels]  # (N, P)
+    return selectivity_of_sums(members.T @ from_lowest(pooled), members.sum(axis=0))
+
+
+def from_lowest(pooled: np.ndarray) -> np.ndarray:
+    """Responses `(N, U)` counted from 0, or from a unit's lowest one if that is below."""
+    return pooled.astype(float) - np.minimum(pooled.min(axis=0), 0)
+
+
+def selectivity_of_sums(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Class selectivity `(U,)` from what was added up.
+
+    Args:
+        sums: `(P, U)` of the responses, 0 or more, to each person's photos.
+        counts: `(P,)` of these photos.
+    """
     with np.errstate(invalid="ignore"):
-        sums = means * counts
-    best = np.nanargmax(means, axis=1)
-    units = np.arange(len(means))
-    top = means[units, best]
-    rest = (np.nansum(sums, axis=1) - sums[units, best]) / np.maximum(len(labels) - counts[best], 1)
+        means = np.where(counts[:, None] > 0, sums / counts[:, None], -np.inf)
+    best, units = means.argmax(axis=0), np.arange(sums.shape[1])
+    top = means[best, units]
+    others = np.maximum(counts.sum() - counts[best], 1)
+    rest = (sums.sum(axis=0) - sums[best, units]) / others
     total = top + rest
     return np.divide(top - rest, total, out=np.zeros(len(top)), where=total > 0)
 
