@@ -290,7 +290,7 @@ def test_two_workers_share_a_database(
     ("more", "message"),
     [
         (["--objective=test/accuracy"], "goes by validation photos"),
-        (["--objective=val/nix"], "There is no figure val/nix; there are val/accuracy"),
+        (["--objective=val/nix"], "There is no figure val/nix; there are val/loss"),
         (["--seed=-1"], "--seed must be 0 or more"),
         (["--trainer.max_epox=3"], "unrecognized arguments: --trainer.max_epox=3"),
         (["--storage=postgres"], "The storage postgres cannot be used"),
