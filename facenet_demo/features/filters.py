@@ -23,7 +23,7 @@ THRESHOLD = 0.7
 # direction and frequency, and the window's deviations along it and across. A narrower window would
 # fit single noisy weights.
 _MIN_SIGMA = 0.8
-_NUM_REFINED = 3  # of all starting points, on both axes
+_NUM_REFINED = 2  # of all starting points, on both axes
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ MEASURES = ("edges", "parts", "people", "probe")
 NUM_REPLICATES = 400
 TOP_SHARE = 0.1  # of a layer's units, in its part score
 _MAX_FITTED = 24  # units of a layer whose effective kernels are fitted
-_NUM_GRADIENTS = 64
+_NUM_GRADIENTS = 32
 _BATCH = 64
 
 
