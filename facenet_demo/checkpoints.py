@@ -128,6 +128,17 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
         raise UserError(f"{path} does not fit together: {error}") from error
 
 
+def load_classifier(path: Path | str) -> TrainedNetwork:
+    """Rebuild the network of a checkpoint that names people; otherwise as `load_checkpoint`."""
+    trained = load_checkpoint(path)
+    if trained.target_statistics is not None:
+        raise UserError(
+            f"The network of {path} was trained on numbers ({', '.join(trained.people[:3])}, ...), "
+            "not to name people. Take a run of scripts/train.py with --data.target person."
+        )
+    return trained
+
+
 def add_calibration(path: Path, calibration: Calibration) -> None:
     """Write what was learned on validation photos into a checkpoint of this project."""
     content = torch.load(path, map_location="cpu", weights_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facenet_demo.checkpoints import KEY, describe, load_checkpoint
+from facenet_demo.checkpoints import KEY, describe, load_checkpoint, load_classifier
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
 from facenet_demo.records import UserError
 
@@ -120,3 +120,19 @@ def test_a_checkpoint_of_something_else_is_an_error(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "a.ckpt")
     with pytest.raises(UserError, match="not a checkpoint of facenet_demo"):
         load_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_a_network_that_learned_numbers_names_nobody(tmp_path: Path) -> None:
+    settings = FaceCNN(channels=(4, 4))
+    network = settings.build(2)
+    content = {
+        KEY: {
+            **describe(settings, ["left eye x", "left eye y"], 32),
+            "target_statistics": ([0], [1]),
+        },
+        "state_dict": {f"network.{name}": value for name, value in network.state_dict().items()},
+    }
+    torch.save(content, tmp_path / "numbers.ckpt")
+    assert load_checkpoint(tmp_path / "numbers.ckpt").target_statistics is not None
+    with pytest.raises(UserError, match="trained on numbers"):
+        load_classifier(tmp_path / "numbers.ckpt")

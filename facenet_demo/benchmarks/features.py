@@ -27,8 +27,9 @@ from facenet_demo.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
 from facenet_demo.features.dissection import View, dissect
 from facenet_demo.features.patches import top_patches
-from facenet_demo.features.progression import Evidence, Judgement, judge, measure, peak_layer
+from facenet_demo.features.progression import Evidence, measure, peak_layer
 from facenet_demo.features.trace import evaluating
+from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
 from facenet_demo.networks.untrained import untrained_twin
 

@@ -21,13 +21,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from facenet_demo.features.ablation import Ablation, matched_units, right_answers
-from facenet_demo.features.progression import (
-    NUM_REPLICATES,
-    Difference,
-    Judgement,
-    NetworkMeasures,
-    num_top,
-)
+from facenet_demo.features.progression import NUM_REPLICATES, NetworkMeasures, num_top
+from facenet_demo.features.verdicts import Difference, Judgement
 
 _NUM_MATCHES = 5
 

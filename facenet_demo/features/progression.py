@@ -1,13 +1,11 @@
-"""The claim on trial: edges first, parts in the middle, people last. Measured, layer by layer.
+"""Edges, parts and people, layer by layer; `verdicts` judges the claim that they come in order.
 
-    trained = measure(network, layers, evidence)
-    untrained = measure(untrained_network, layers, evidence)
-    verdicts = judge(trained, untrained, ablated)
-    [v.supported for v in verdicts]
+    measured = measure(network, layers, evidence)
+    measured.curves["parts"]             # (L, 3) value and 95 % interval of each layer
 
 What is chosen, the best units of a layer and the layer where parts peak, is chosen on training
-images; what is reported was measured on others. Intervals are 95 % of a bootstrap over images and
-units. A claim is supported only where every difference that it asserts has an interval above zero.
+images; what is reported was measured on others. Intervals are those of a bootstrap over images and
+units.
 """
 
 from __future__ import annotations
@@ -264,45 +262,6 @@ def _bootstrap(
     return estimates, replicates
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A difference that a claim asserts to be above zero.
-
-    Attributes:
-        what: in plain words.
-        value: estimate.
-        low, high: its 95 % interval.
-    """
-
-    what: str
-    value: float
-    low: float
-    high: float
-
-    @property
-    def holds(self) -> bool:
-        return self.low > 0
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A claim, and what it asserts.
-
-    Attributes:
-        claim: "edges first", ...
-        differences: all must hold.
-        order: whether the layers come in the order that it asserts, and that in words.
-    """
-
-    claim: str
-    differences: tuple[Difference, ...]
-    order: tuple[bool, str] = (True, "")
-
-    @property
-    def supported(self) -> bool:
-        return self.order[0] and all(d.holds for d in self.differences)
-
-
 def rotated_parts(
     network: nn.Module, layers: Sequence[str], evidence: Evidence, seed: int = 0
 ) -> np.ndarray:
@@ -324,65 +283,6 @@ def rotated_parts(
     return np.array(scores)
 
 
-def judge(trained: NetworkMeasures, control: NetworkMeasures) -> list[Judgement]:
-    """Judge the three claims about layers; that parts matter is judged by `causality`.
-
-    Args:
-        trained: the network on trial.
-        control: an untrained network, measured on the same evidence with the same seed.
-    """
-    names = list(trained.layers)
-    last = len(names) - 1
-
-    def value(network: NetworkMeasures, name: str) -> np.ndarray:
-        """`(1 + R, L)`: the estimate and its replicates."""
-        return np.vstack([network.estimates[name], network.replicates[name]])
-
-    edges, untrained_edges = value(trained, "edges"), value(control, "edges")
-    judgements = [
-        Judgement(
-            "edges first",
-            (
-                _difference("the first layer's edge fit less the untrained one's",
-                            edges[:, 0] - untrained_edges[:, 0]),
-                _difference("fall of the edge fit per layer", -_slope(edges)),
-            ),
-        )
-    ]  # fmt: skip
-    peak = peak_layer(trained)
-    parts, untrained_parts = value(trained, "parts"), value(control, "parts")
-    inner = 0 < peak < last
-    judgements.append(
-        Judgement(
-            "parts in the middle",
-            (
-                _difference(f"part overlap in {names[peak]} less the untrained one's best",
-                            parts[:, peak] - untrained_parts.max(axis=1)),
-                _difference(f"less that in {names[0]}", parts[:, peak] - parts[:, 0]),
-                _difference(f"less that in {names[last]}", parts[:, peak] - parts[:, last]),
-            ) if inner else (),
-            (inner, f"parts peak in {names[peak]}, layer {peak + 1} of {last + 1}"),
-        )
-    )  # fmt: skip
-    differences = []
-    tops = []
-    for name, label in (("people", "selectivity"), ("probe", "probe accuracy")):
-        people, untrained = value(trained, name), value(control, name)
-        differences += [
-            _difference(f"rise of {label} per layer beyond the untrained one's",
-                        _slope(people) - _slope(untrained)),
-            _difference(f"{label} in {names[last]} less the untrained one's",
-                        people[:, last] - untrained[:, last]),
-        ]  # fmt: skip
-        tops.append(int(people[0].argmax()))
-    late = min(tops) >= len(names) - max(1, round(len(names) / 3))
-    where = " and ".join(dict.fromkeys(names[top] for top in tops))
-    judgements.append(
-        Judgement("people last", tuple(differences), (late, f"people peak in {where}"))
-    )
-    return judgements
-
-
 def peak_layer(measures: NetworkMeasures) -> int:
     """The position of the layer with the highest part score on training views."""
     scores = []
@@ -391,14 +291,3 @@ def peak_layer(measures: NetworkMeasures) -> int:
         weights = np.ones(layer.chosen.num_blocks)
         scores.append(part_score(layer.chosen, units, parts, weights).mean())
     return int(np.argmax(scores))
-
-
-def _difference(what: str, values: np.ndarray) -> Difference:
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Difference(what, float(values[0]), float(low), float(high))
-
-
-def _slope(values: np.ndarray) -> np.ndarray:
-    """Least-squares slope over layers of each row of `(R, L)`."""
-    depth = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
-    return values @ depth / max(float(depth @ depth), 1e-12)

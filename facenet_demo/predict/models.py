@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from facenet_demo.calibration import Calibration
-from facenet_demo.checkpoints import TrainedNetwork, check_description, load_checkpoint
+from facenet_demo.checkpoints import TrainedNetwork, check_description, load_classifier
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
 
@@ -138,7 +138,7 @@ def load_model(path: Path | str) -> Model:
     path = Path(path)
     if path.suffix == ".onnx":
         return OnnxModel(path)
-    return TorchModel(load_checkpoint(path))
+    return TorchModel(load_classifier(path))
 
 
 def onnx_description(model: Model) -> str:

@@ -14,12 +14,13 @@ import torch
 from rich.markup import escape
 
 from facenet_demo import plots
-from facenet_demo.checkpoints import TrainedNetwork, load_checkpoint
+from facenet_demo.checkpoints import TrainedNetwork, load_classifier
 from facenet_demo.cli import configured_data, quieten_libraries
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.ablation import right_answers
-from facenet_demo.features.progression import MEASURES, Evidence, Judgement
+from facenet_demo.features.progression import MEASURES, Evidence
+from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.progress import console, steps
 from facenet_demo.records import UserError
@@ -124,7 +125,7 @@ def visualize(
     if num_views < 40:
         raise UserError(f"--num-views is {num_views}; below 40 no interval means anything.")
     folder = run if run.is_dir() else run.parents[1] if len(run.parts) > 2 else run.parent
-    trained = load_checkpoint(run)
+    trained = load_classifier(run)
     data = _data(folder, config, trained)
     layers = _checked(layers or trained.network.blocks, trained)
     output = output or folder / "report"

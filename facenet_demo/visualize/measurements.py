@@ -15,14 +15,13 @@ from facenet_demo.features.causality import Causality, part_costs, unit_costs
 from facenet_demo.features.patches import TopPatches, top_patches
 from facenet_demo.features.progression import (
     Evidence,
-    Judgement,
     NetworkMeasures,
-    judge,
     measure,
     peak_layer,
     rotated_parts,
 )
 from facenet_demo.features.synthesis import colour_basis, synthesize
+from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.untrained import untrained_twin
 

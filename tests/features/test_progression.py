@@ -11,11 +11,11 @@ from facenet_demo.features.dissection import View
 from facenet_demo.features.progression import (
     Evidence,
     NetworkMeasures,
-    judge,
     measure,
     peak_layer,
     top_units,
 )
+from facenet_demo.features.verdicts import judge
 
 COLOURS = torch.tensor([[0.2, 1.0, 0.2], [0.2, 0.2, 1.0]])
 
@@ -122,7 +122,7 @@ def verdicts(
 ) -> list[bool]:
     measures = network_of(trained, spread)
     peak = int(np.argmax(trained["parts"]))
-    monkeypatch.setattr("facenet_demo.features.progression.peak_layer", lambda _: peak)
+    monkeypatch.setattr("facenet_demo.features.verdicts.peak_layer", lambda _: peak)
     return [j.supported for j in judge(measures, network_of(control, spread, seed=1))]
 
 
