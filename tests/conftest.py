@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
+import torch
 from drawing import draw_people
 
 from facenet_demo.datamodule import FaceDataModule
@@ -25,6 +28,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _no_shared_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run folder is handed to other processes through the environment, not to other tests."""
     monkeypatch.delenv("FACENET_DEMO_RUN", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_number_of_threads() -> Iterator[None]:
+    """Sums depend on it in their last bit; a command that chooses another must not pass it on."""
+    torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
+    yield
+    torch.set_num_threads(torch_threads)
+    cv2.setNumThreads(cv2_threads)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import shutil
 import signal
 import socket
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,9 +108,7 @@ class Search:
         )  # fmt: skip
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                storage = RDBStorage(url, **options)
+            storage = RDBStorage(url, **options)
             study = optuna.create_study(
                 storage=storage,
                 study_name=self.folder.name,
@@ -149,20 +146,17 @@ class Search:
             study: from `open`.
             told: is called whenever there is news: with None after an epoch, or a finished trial.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", "Encountered `nan`")  # said by its trial's reason
-            try:
-                while not self._used_up(study):
-                    study.optimize(
-                        lambda trial: self._try(trial, told),
-                        n_trials=1,
-                        catch=(Exception,),
-                        callbacks=[lambda study, trial: told(trial)],
-                    )
-            except Interrupted:
-                self.take_over(study, worker=_name())
-                raise
+        try:
+            while not self._used_up(study):
+                study.optimize(
+                    lambda trial: self._try(trial, told),
+                    n_trials=1,
+                    catch=(Exception,),
+                    callbacks=[lambda study, trial: told(trial)],
+                )
+        except Interrupted:
+            self.take_over(study, worker=_name())
+            raise
 
     def take_over(self, study: optuna.Study, worker: str | None = None) -> None:
         """Queue again what a worker was at, or all of them. Only when they no longer work."""
