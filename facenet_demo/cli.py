@@ -350,7 +350,7 @@ def quieten_libraries() -> None:
         ".*have no `val_dataloader`.*",  # --data.split.val 0
         ".*Checkpoint directory .* exists.*",  # --resume
         ".*your dataloader is not resumable.*",  # it is: see EpochBatches
-        ".* is experimental .supported from.*",  # Optuna's heartbeats; set here, for all threads
+        ".* is (an )?experimental .*",  # Optuna's heartbeats; set here, for all threads
         "Encountered `nan`.*",  # a trial's reason says so
     ):
         warnings.filterwarnings("ignore", message)
