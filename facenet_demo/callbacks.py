@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.features.trace import Trace
+from facenet_demo.features.trace import Trace, evaluating
 from facenet_demo.records import Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
@@ -179,11 +179,8 @@ class FeatureBoard(Callback):
         network = task.network
         sheet = plots.kernel_sheet(network.first_kernels.numpy())
         _add_image(writer, "kernels", sheet, epoch)
-        training = network.training
-        network.eval()
-        with torch.no_grad(), Trace(network, network.layers) as trace:
+        with evaluating(network), Trace(network, network.layers) as trace:
             network(self._windows.to(task.device))
-        network.train(training)
         faces = _to_pixels(self._windows)
         for layer in network.layers:
             maps = trace[layer].float().cpu().numpy()

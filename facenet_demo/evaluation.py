@@ -14,6 +14,7 @@ import torch
 
 from facenet_demo.calibration import Calibration, calibrate, evaluate
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.features.trace import evaluating
 from facenet_demo.networks import FaceNetwork
 
 _BATCH = 256
@@ -65,12 +66,10 @@ def judge(network: FaceNetwork, data: FaceDataModule, false_accept_rate: float) 
 
 def score(network: FaceNetwork, data: FaceDataModule, rows: np.ndarray) -> torch.Tensor:
     """Scores `(len(rows), P)`, on the CPU, of the centre windows of some rows of the crops."""
-    device, training = network.mean.device, network.training
-    network.eval()
-    with torch.inference_mode():
+    device = network.mean.device
+    with evaluating(network):
         parts = [
             network(data.windows(part).to(device)).float().cpu()
             for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
         ]
-    network.train(training)
     return torch.cat(parts)

@@ -40,9 +40,6 @@ class JitteredViews:
         self._device = device
         self._rows = np.random.default_rng(seed).permutation(rows)[:num_views]
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def __iter__(self) -> Iterator[View]:
         rng = np.random.default_rng(self._seed)
         crops, window = self._data.crops, self._data.window

@@ -269,51 +269,11 @@ def overlay(picture: np.ndarray, values: np.ndarray, largest: float | None = Non
     return np.round((1 - opacity) * grey + opacity * colour).astype(np.uint8)
 
 
-def explanation(picture: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
-    """A photo, and beside it what spoke for an answer (red) and against it (blue).
-
-    Args:
-        picture: `(H, W, 3)` uint8.
-        maps: for each title the values `(H, W)`, points of the score; each map has its own scale.
-    """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    figure = _figure(2.2 + 2.9 * len(maps), 2.35)
-    photo, *others = figure.subplots(1, 1 + len(maps), squeeze=False)[0]
-    photo.imshow(picture, interpolation="bilinear")
-    photo.set_title("the photo", fontsize=9)
-    photo.axis("off")
-    for axes, (title, values) in zip(others, maps.items(), strict=True):
-        largest = float(np.abs(values).max()) or 1.0
-        axes.imshow(overlay(picture, values, largest), interpolation="bilinear")
-        axes.set_title(title, fontsize=9)
-        axes.axis("off")
-        scale = ScalarMappable(Normalize(-largest, largest), cmap=_signed_colours())
-        bar = figure.colorbar(scale, ax=axes, shrink=0.75)
-        bar.set_label("points of the score", fontsize=7)
-        bar.ax.tick_params(labelsize=7)
-    return figure
-
-
 @cache
 def _signed_colours() -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("signed", [_AGAINST, _NOTHING, _FOR])
-
-
-def effective_sheet(kernels: np.ndarray, side: int = 60) -> np.ndarray:
-    """Effective kernels of one layer, mid-grey for no effect, each by its own largest weight.
-
-    Args:
-        kernels: `(F, 3, k, k)`.
-        side: of one kernel, pixels.
-
-    Returns:
-        `(H, W, 3)` uint8.
-    """
-    return kernel_sheet(kernels, magnify=max(1, side // kernels.shape[-1]))
 
 
 def patch_sheet(patches: Sequence[np.ndarray], side: int = 56) -> np.ndarray:

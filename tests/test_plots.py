@@ -129,12 +129,3 @@ def test_values_are_laid_over_a_grey_photo() -> None:
 def test_no_value_at_all_is_the_grey_photo() -> None:
     picture = np.full((2, 2, 3), 100, np.uint8)
     assert (plots.overlay(picture, np.zeros((2, 2))) == 114).all()
-
-
-def test_an_explanation_shows_each_map_with_its_scale() -> None:
-    maps = {"covered": np.eye(4), "shares": -3 * np.eye(4)}
-    figure = plots.explanation(np.zeros((4, 4, 3), np.uint8), maps)
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["the photo", "covered", "shares"]
-    scales = [axes.get_ylim() for axes in figure.axes if axes.get_ylabel()]
-    assert scales == [(-1, 1), (-3, 3)]

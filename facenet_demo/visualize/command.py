@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.ablation import right_answers
 from facenet_demo.features.progression import MEASURES, Evidence
+from facenet_demo.features.trace import Trace, evaluating
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.progress import console, steps
@@ -64,6 +65,7 @@ def main(args: Sequence[str] | None = None) -> int:
         page = visualize(
             settings.run, settings.output, settings.images, settings.config, settings.layers,
             settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
+            settings.units,
         )  # fmt: skip
     except UserError as error:
         console.print(f"[bold red]Error:[/] {escape(str(error))}")
@@ -87,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         help="photos and folders of photos to explain; faces of strangers too")  # fmt: skip
     add("--config", type=Path, help="config of the photos to measure on; without it, the run's")
     add("--layers", nargs="+", help="dotted names; without it, every convolution of the network")
+    add("--units", nargs="+", default=[], metavar="LAYER:UNIT",
+        help="show the maps of these units for each photo, stages.2.1:17 stages.2.1:3, and not of "
+        "those that respond most")  # fmt: skip
     add("--control", choices=["untrained"], help="make the report for a network without training")
     add("--num-views", type=int, default=400, metavar="N",
         help="shifted and turned views to dissect on (%(default)s); more take longer and narrow "
@@ -105,6 +110,7 @@ def visualize(
     num_views: int = 400,
     seed: int = 0,
     overwrite: bool = False,
+    units: Sequence[str] = (),
 ) -> Path:
     """Make a report; returns its page.
 
@@ -118,6 +124,7 @@ def visualize(
         num_views: jittered views to dissect on, of training and of test photos.
         seed: of all that is drawn.
         overwrite: replace a report that is there.
+        units: "LAYER:UNIT", whose maps are shown for each photo.
 
     Raises:
         UserError: for input that cannot be used.
@@ -128,11 +135,13 @@ def visualize(
     trained = load_classifier(run)
     data = _data(folder, config, trained)
     layers = _checked(layers or trained.network.blocks, trained)
+    chosen = _chosen(units, layers)
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trained.network.to(device)
     evidence = make_evidence(data, num_views, seed, device)
+    _check_units(chosen, trained, evidence)
     start_report(output, title, overwrite)
     if untrained:
         network = untrained_twin(trained.network, trained.settings, evidence.train_windows, seed)
@@ -156,7 +165,7 @@ def visualize(
         step("photos")
         faces, notes = find_faces(images, trained)
         faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
-        photos = tuple(explain(output, faces, trained, layers))
+        photos = tuple(explain(output, faces, trained, layers, chosen))
         write_json(output / "progression.json", _plain(found))
     report = Report(
         title,
@@ -196,8 +205,6 @@ def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDat
 
 
 def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
-    from facenet_demo.features.trace import Trace
-
     try:
         Trace(trained.network, layers)
     except ValueError as error:
@@ -205,6 +212,30 @@ def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
     if len(layers) < 2:
         raise UserError("--layers: a progression needs two layers or more.")
     return list(layers)
+
+
+def _chosen(units: Sequence[str], layers: Sequence[str]) -> dict[str, list[int]]:
+    """Layer -> units, from LAYER:UNIT texts."""
+    chosen: dict[str, list[int]] = {}
+    for text in units:
+        layer, _, unit = text.rpartition(":")
+        if layer not in layers or not unit.isdecimal():
+            raise UserError(f"--units {text} is no LAYER:UNIT; layers: {', '.join(layers)}.")
+        chosen.setdefault(layer, []).append(int(unit))
+    return chosen
+
+
+def _check_units(
+    chosen: Mapping[str, Sequence[int]], trained: TrainedNetwork, evidence: Evidence
+) -> None:
+    with evaluating(trained.network), Trace(trained.network, list(chosen)) as trace:
+        trained.network(evidence.test_windows[:1])
+    for layer, units in chosen.items():
+        count = trace[layer].shape[1]
+        if max(units) >= count:
+            raise UserError(
+                f"--units {layer}:{max(units)}: the layer's units are 0 to {count - 1}."
+            )
 
 
 def _examples(data: FaceDataModule) -> list[tuple[str, torch.Tensor]]:

@@ -30,6 +30,7 @@ from facenet_demo.visualize.measurements import Measurements
 _NUM_PEOPLE = 6  # of each unit, those that it responds to most
 _NUM_FACES = 4  # with activation maps
 _NUM_OVERLAYS = 4
+_KERNEL_SIDE = 60  # of one effective kernel, pixels
 _BATCH = 64
 
 
@@ -96,7 +97,8 @@ class PageMaker:
             yield self._save(f"{place}/kernels.png", kernels, "kernel",
                              "The kernels of the first layer; grey is a weight of 0.")  # fmt: skip
         else:
-            sheet = plots.effective_sheet(measured.kernels)
+            magnify = max(1, _KERNEL_SIDE // measured.kernels.shape[-1])
+            sheet = plots.kernel_sheet(measured.kernels, magnify)
             yield self._save(
                 f"{place}/effective.png", sheet, "kernel",
                 f"Effective kernels of {len(measured.kernels)} units, drawn by lot: the linear "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,7 @@ def explain(
     faces: Sequence[tuple[str, torch.Tensor]],
     trained: TrainedNetwork,
     layers: Sequence[str],
+    chosen: Mapping[str, Sequence[int]],
 ) -> Iterator[PhotoPage]:
     """A page for each face.
 
@@ -74,6 +75,7 @@ def explain(
         trained: the network that answers.
         layers: whose maps are shown; the units that spoke are looked for in the middle one and in
             the last.
+        chosen: layer -> the units whose maps are shown; of other layers those that respond most.
     """
     network = trained.network
     for number, (title, window) in enumerate(faces):
@@ -103,13 +105,15 @@ def explain(
             maps = maps_of(trace[layer]).cpu().numpy()
             if maps.shape[2:] == (1, 1):
                 continue
-            liveliest = np.argsort(-maps[0].max(axis=(1, 2)), kind="stable")[:_NUM_MAPS]
+            shown, which = list(chosen.get(layer, ())), "the units that were asked for"
+            if not shown:
+                liveliest = np.argsort(-maps[0].max(axis=(1, 2)), kind="stable")
+                shown, which = liveliest[:_NUM_MAPS].tolist(), "the units that respond most"
             pictures.append(
                 save_picture(
                     folder, f"{place}-{layer}.png",
-                    plots.map_sheet(maps[0, liveliest]), "maps",
-                    f"{layer}: the units that respond most, from the upper left: "
-                    f"{', '.join(map(str, liveliest))}.",
+                    plots.map_sheet(maps[0, shown]), "maps",
+                    f"{layer}: {which}, from the upper left: {', '.join(map(str, shown))}.",
                 )
             )  # fmt: skip
         spoken = [

@@ -34,7 +34,8 @@ def report(run: TrainedRun, people_folder: Path, tmp_path_factory: pytest.TempPa
     photos = tmp_path_factory.mktemp("photos")
     (photos / "broken.jpg").write_text("no photo")
     Image.fromarray(np.full((80, 80, 3), 90, np.uint8)).save(photos / "nobody.png")
-    visualize(run.folder, folder, [photos, people_folder / "p1" / "0.png"], num_views=40)
+    visualize(run.folder, folder, [photos, people_folder / "p1" / "0.png"], num_views=40,
+              units=["stages.1.0:4", "stages.1.0:0"])  # fmt: skip
     return folder
 
 
@@ -64,6 +65,9 @@ def test_photos_are_explained_and_what_is_none_is_said(report: Path) -> None:
     page = read(report)
     assert [photo["title"] for photo in page["photos"]] == ["0.png"]
     assert page["photos"][0]["answers"][0][0] in ("p0", "p1", "p2")
+    maps = [p["caption"] for p in page["photos"][0]["pictures"] if p["kind"] == "maps"]
+    assert maps[1] == "stages.1.0: the units that were asked for, from the upper left: 4, 0."
+    assert maps[0].startswith("stages.0: the units that respond most")
     notes = " ".join(page["notes"])
     assert "broken.jpg could not be read: not an image." in notes
     assert "nobody.png: no face was found." in notes
@@ -127,6 +131,8 @@ def test_other_photos_leave_parts_of_it_unmeasured(
         (["{run}", "--layers", "stages.0"], "two layers"),
         (["{run}", "--config", "nowhere.yaml"], "cannot be read"),
         (["{run}", "--config", "pyproject.toml"], "no config of a training"),
+        (["{run}", "--units", "stages.1.0"], "no LAYER:UNIT"),
+        (["{run}", "--units", "stages.1.0:5"], "units are 0 to 4"),
         (["{run}", "--num-views", "3"], "--num-views is 3"),
         (["{run}", "--output", "{report}"], "--overwrite"),
         (["{broken}"], "not a checkpoint"),
