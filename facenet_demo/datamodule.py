@@ -24,7 +24,7 @@ from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
-from facenet_demo.records import Batch, UserError
+from facenet_demo.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.splits import Split, SplitSettings, make_split, split_people
 from facenet_demo.storage import as_text, cache_folder
 from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow, to_window
@@ -99,13 +99,16 @@ class FaceDataModule(pl.LightningDataModule):
 
     @cached_property
     def taught_labels(self) -> np.ndarray:
-        """The labels `(N,)` that training is told: the true ones, unless names are shuffled."""
-        labels = self.split.labels
-        if not self.shuffle_names:
-            return labels
-        rows, shuffled = self.split.rows["train"], labels.copy()
-        shuffled[rows] = np.random.default_rng(self.split_settings.seed).permutation(labels[rows])
-        return shuffled
+        """The labels `(N,)` that training is told: the true ones, unless names are shuffled.
+
+        Strangers who teach are `STRANGER`.
+        """
+        rows, taught = self.split.rows["train"], self.split.labels.copy()
+        taught[self.split.outsider_rows["train"]] = STRANGER
+        if self.shuffle_names:
+            rng = np.random.default_rng(self.split_settings.seed)
+            taught[rows] = rng.permutation(taught[rows])
+        return taught
 
     @property
     def people(self) -> list[str]:
@@ -239,13 +242,15 @@ class FaceDataModule(pl.LightningDataModule):
         self._done = state_dict["epochs"], state_dict["steps"]
 
     def _loader(self, stage: str) -> DataLoader:
-        rows, trainer = self.split.rows[stage], self.trainer
+        rows, labels, trainer = self.split.rows[stage], self.split.labels, self.trainer
+        if stage == "train":
+            rows = np.sort(np.append(rows, self.split.outsider_rows["train"]))
+            labels = self.taught_labels
         device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device)
         if stage == "train":
             # Lightning starts the first pass before it sets the epoch.
             batches.epoch, batches.start = self._done
-        labels = self.taught_labels if stage == "train" else self.split.labels
         return DataLoader(
             CropDataset(self.crops.images, labels, rows),
             sampler=batches,
@@ -266,7 +271,7 @@ class CropDataset(Dataset):
         images: `(N, S, S, 3)` uint8.
         labels: `(N,)` int64.
         rows: those of the N that belong to the data set. A batch may hold `PADDING` in place of a
-            position: a black crop with the label -1, to be left out of every result.
+            position: a black crop with the label `PADDED`, to be left out of every result.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
@@ -281,7 +286,7 @@ class CropDataset(Dataset):
         rows = self.rows[positions]
         images, labels = self.images[rows], self.labels[rows]
         padded = np.array(positions) == PADDING
-        images[padded], labels[padded] = 0, -1
+        images[padded], labels[padded] = 0, PADDED
         return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))
 
 

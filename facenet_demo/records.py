@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+# Labels of photos that show nobody a network can name.
+PADDED = -1  # no photo: it fills up a batch
+STRANGER = -2  # somebody it should be unsure about
+
+
 class UserError(Exception):
     """A mistake of the user's that a message can mend; scripts print it without a traceback."""
 
@@ -53,7 +58,8 @@ class Batch(NamedTuple):
     Attributes:
         images: crops as stored, `(B, 3, S, S)` uint8; after the transfer to the device windows,
             `(B, 3, W, W)` float in [0, 1].
-        labels: `(B,)` int64, the position of the person in the data module's `people`.
+        labels: `(B,)` int64, the position of the person in the data module's `people`; `PADDED`,
+            or in training `STRANGER`.
         rows: `(B,)` int64, the row of the crop in the data set's crop cache.
         targets: `(B, K)` float, what a regression should answer to the images as they now are; K is
             0 if people are to be told apart.

@@ -35,6 +35,8 @@ class SplitSettings:
         min_photos: People with fewer photos are not named, nor are those with too few to split.
         outsiders: People set aside as strangers, beside those with too few photos: a share below 1
             or a number. Half of all strangers set the threshold of "unknown", half judge it.
+        background: Strangers who teach instead, that somebody unknown looks like nobody in
+            particular: a share of all strangers below 1 or a number.
         seed: Another seed, another split.
     """
 
@@ -42,10 +44,11 @@ class SplitSettings:
     test: float = 0.25
     min_photos: int = 0
     outsiders: float = 0
+    background: float = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("val", "test", "outsiders"):
+        for name in ("val", "test", "outsiders", "background"):
             value = getattr(self, name)
             if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):
                 raise ValueError(f"{name} must be a share below 1 or a whole number, not {value}.")
@@ -58,7 +61,10 @@ class SplitSettings:
             raise ValueError(f"seed must be 0 or more, not {self.seed}.")
 
     def count(self, part: str, num: int) -> int:
-        """How many of `num` go to `part`: of a person's photos val or test, of people outsiders."""
+        """How many of `num` go to `part`.
+
+        Of a person's photos those are val and test, of people outsiders, of strangers background.
+        """
         value = getattr(self, part)
         if value >= 1 or value == 0:
             return int(value)
@@ -81,11 +87,12 @@ class Split:
         people: names, sorted; their order is that of the network's outputs.
         labels: `(N,)` int64, for every row of the crops the position in `people`, -1 if not used.
         rows: for each stage its rows, sorted int64.
-        outsider_rows: for val and test the rows of people who are not named, sorted int64; nobody
-            is in both.
+        outsider_rows: for each stage the rows of people who are not named, sorted int64; nobody is
+            in two.
         left_out: copies, each with the photo it repeats.
         too_few: people with too few photos to be named, with their number of photos.
-        near: `(P, 2)` rows of nearly the same picture in two different stages.
+        near: `(P, 2)` rows of nearly the same picture in two different stages, strangers among
+            them.
     """
 
     people: list[str]
@@ -115,7 +122,8 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
     """Divide the photos of each person at random, the same way each time for one seed.
 
     Raises:
-        UserError: if fewer than two people have enough photos.
+        UserError: if fewer than two people have enough photos, or fewer strangers are there than
+            are to teach.
     """
     copies = exact_copies(crops)
     photos: dict[str, list[int]] = defaultdict(list)
@@ -139,18 +147,16 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
         rows["test"] += order[:num_test].tolist()
         rows["val"] += order[num_test : num_test + num_val].tolist()
         rows["train"] += order[num_test + num_val :].tolist()
-    strangers = _drawn([*outsiders, *too_few], None, settings.seed)
+    strangers = _by_stage(_drawn([*outsiders, *too_few], None, settings.seed), settings)
+    outsider_rows = {s: [r for p in strangers[s] for r in photos[p]] for s in STAGES}
     return Split(
         people=people,
         labels=labels,
         rows={stage: np.sort(np.array(rows[stage], np.int64)) for stage in STAGES},
-        outsider_rows={
-            stage: np.sort(np.array([r for p in group for r in photos[p]], np.int64))
-            for stage, group in (("val", strangers[::2]), ("test", strangers[1::2]))
-        },
+        outsider_rows={s: np.sort(np.array(outsider_rows[s], np.int64)) for s in STAGES},
         left_out=_left_out(crops, copies),
         too_few={person: len(photos[person]) for person in too_few},
-        near=_near_across(crops, rows),
+        near=_near_across(crops, {s: rows[s] + outsider_rows[s] for s in STAGES}),
     )
 
 
@@ -162,8 +168,11 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
     Raises:
         UserError: if nobody is left to learn from, or strangers are asked for.
     """
-    if settings.outsiders:
-        raise UserError("Strangers are for telling people apart: leave out --data.split.outsiders.")
+    for name in ("outsiders", "background"):
+        if getattr(settings, name):
+            raise UserError(
+                f"Strangers are for telling people apart: leave out --data.split.{name}."
+            )
     copies = exact_copies(crops)
     people = sorted({crops.people[row] for row in range(len(crops)) if row not in copies})
     counts = {stage: settings.count(stage, len(people)) for stage in ("test", "val")}
@@ -187,7 +196,7 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
         people=people,
         labels=labels,
         rows={stage: np.array(rows[stage], np.int64) for stage in STAGES},
-        outsider_rows={stage: np.empty(0, np.int64) for stage in ("val", "test")},
+        outsider_rows={stage: np.empty(0, np.int64) for stage in STAGES},
         left_out=_left_out(crops, copies),
         near=_near_across(crops, rows),
     )
@@ -228,6 +237,18 @@ def _drawn(people: Sequence[str], count: int | None, seed: int) -> list[str]:
     """So many of the people, all by default, in random order."""
     rng = np.random.default_rng([seed, len(people)])
     return [people[i] for i in rng.permutation(len(people))[:count]]
+
+
+def _by_stage(strangers: Sequence[str], settings: SplitSettings) -> dict[str, Sequence[str]]:
+    """Who of the strangers teaches, who sets the threshold, who judges it."""
+    count = settings.count("background", len(strangers))
+    if count > len(strangers):
+        raise UserError(
+            f"{count} strangers are to teach, but there are {len(strangers)}. Lower "
+            "--data.split.background, or set people aside with --data.split.outsiders."
+        )
+    rest = strangers[count:]
+    return {"train": strangers[:count], "val": rest[::2], "test": rest[1::2]}
 
 
 def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]) -> str:

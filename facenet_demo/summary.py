@@ -41,7 +41,12 @@ def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> R
     if any(len(rows) for rows in split.outsider_rows.values()):
         counts = [
             f"{len(split.outsider_rows[stage])} to {use}"
-            for stage, use in (("val", "set the threshold"), ("test", "test it"))
+            for stage, use in (
+                ("train", "teach what to be unsure of"),
+                ("val", "set the threshold"),
+                ("test", "test it"),
+            )
+            if stage != "train" or len(split.outsider_rows["train"])
         ]
         lines.append(("Strangers", f"photos of people not named: {', '.join(counts)}"))
     if not crops.detected.all():

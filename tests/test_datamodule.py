@@ -15,7 +15,7 @@ from PIL import Image
 from facenet_demo import datamodule
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import FaceSource, Folder
-from facenet_demo.records import Batch, Sample
+from facenet_demo.records import STRANGER, Batch, Sample
 from facenet_demo.splits import SplitSettings
 from facenet_demo.transforms import AugmentSettings
 
@@ -261,6 +261,20 @@ def test_a_photo_without_a_face_is_left_out_or_cropped_at_its_centre(tmp_path: P
     (row,) = np.flatnonzero(~keeping.crops.detected)
     assert keeping.crops.files[row] == str(blank)
     assert len(keeping.crops) == 7
+
+
+def test_strangers_of_the_background_teach_and_are_in_no_other_stage(people_folder: Path) -> None:
+    split = SplitSettings(val=1, test=2, outsiders=1, background=1)
+    data = make_data(people_folder, split=split, batch_size=1)
+    (stranger,) = {"p0", "p1", "p2"} - set(data.people)
+    taught = {row: int(label) for b in data.train_dataloader()
+              for row, label in zip(b.rows.tolist(), b.labels, strict=True)}  # fmt: skip
+    assert len(taught) == 2 * 3 + 6
+    for row, label in taught.items():
+        person = data.crops.people[row]
+        assert label == (STRANGER if person == stranger else data.people.index(person))
+    for loader in (data.val_dataloader(), data.test_dataloader()):
+        assert {data.crops.people[row] for row in rows_of(loader)} == set(data.people)
 
 
 def test_shuffled_names_are_the_same_names_in_another_order(people_folder: Path) -> None:

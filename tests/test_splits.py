@@ -160,8 +160,8 @@ def test_near_duplicates_are_reported_across_stages_only() -> None:
     train, val, test = (rows[stage] for stage in STAGES)
     across = [(train[0], test[0]), (train[1], val[0]), (val[1], test[1])]
     within = [(train[2], train[3]), (test[2], test[3])]
-    unused = [(train[4], rows_of(crops, "Once")[0])]
-    for a, b in across + within + unused:
+    across.append((train[4], rows_of(crops, "Once")[0]))  # a stranger, of the val stage
+    for a, b in across + within:
         crops.images[b] = crops.images[a]
     split = make_split(crops, SplitSettings(val=2, test=2))
     assert {tuple(pair) for pair in split.near} == {tuple(sorted(pair)) for pair in across}
@@ -184,7 +184,11 @@ def test_the_record_is_plain_and_names_every_photo() -> None:
             {"file": crops.files[ada[1]], "reason": f"the same file as {crops.files[ada[0]]}"},
         ],
         "too_few_photos": {"Once": 1},
-        "outsiders": {"val": [crops.files[row] for row in rows_of(crops, "Once")], "test": []},
+        "outsiders": {
+            "train": [],
+            "val": [crops.files[row] for row in rows_of(crops, "Once")],
+            "test": [],
+        },
         "near_duplicates": [[crops.files[row] for row in near]],
     }
 
@@ -216,6 +220,8 @@ def test_fewer_than_two_people_is_an_error_that_says_what_is_needed(
         {"test": 2.25},
         {"test": float("nan")},
         {"test": float("inf")},
+        {"background": -2},
+        {"background": 1.5},
         {"val": 0.6, "test": 0.5},  # nothing would be left to learn from
         {"seed": -1},
     ],
@@ -224,6 +230,41 @@ def test_fewer_than_two_people_is_an_error_that_says_what_is_needed(
 def test_settings_that_no_split_could_follow_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be|leave"):
         SplitSettings(**settings)
+
+
+# Strangers
+
+
+@pytest.mark.parametrize(("background", "count"), [(0, 0), (0.25, 3), (4, 4), (12, 12)])
+def test_some_strangers_teach_and_the_rest_is_halved(background: float, count: int) -> None:
+    crops = crops_of({"Ada": 8, "Grace": 8, "Zoë": 8, **{f"p{i:02}": 2 for i in range(11)}})
+    settings = SplitSettings(val=2, test=2, outsiders=1, background=background)
+    split = make_split(crops, settings)
+    people = {s: {crops.people[row] for row in split.outsider_rows[s]} for s in STAGES}
+    rest = 12 - count
+    assert [len(people[s]) for s in STAGES] == [count, rest - rest // 2, rest // 2]
+    found = sorted(np.concatenate(list(split.outsider_rows.values())))
+    (outsider,) = {"Ada", "Grace", "Zoë"} - set(split.people)
+    assert found == sorted(
+        row for row, p in enumerate(crops.people) if p[0] == "p" or p == outsider
+    )
+    assert sum(len(own) for own in people.values()) == 12, "nobody is in two stages"
+    assert all((split.labels[rows] == -1).all() for rows in split.outsider_rows.values())
+
+
+def test_strangers_who_teach_do_not_change_who_is_named() -> None:
+    crops = crops_of({"Ada": 8, "Grace": 8, "p0": 1, "p1": 1, "p2": 1})
+    plain, taught = (
+        make_split(crops, SplitSettings(val=2, test=2, background=count)) for count in (0, 1)
+    )
+    assert all((plain.rows[s] == taught.rows[s]).all() for s in STAGES)
+    assert plain.people == taught.people
+
+
+def test_more_strangers_than_there_are_cannot_teach() -> None:
+    crops = crops_of({"Ada": 8, "Grace": 8, "Once": 1})
+    with pytest.raises(UserError, match=r"2 strangers are to teach, .* are 1\. Lower --data"):
+        make_split(crops, SplitSettings(background=2))
 
 
 # Whole people
@@ -248,5 +289,6 @@ def test_too_few_people_to_split_and_strangers_are_refused() -> None:
     crops = crops_of({"a": 3, "b": 3})
     with pytest.raises(UserError, match="leave none of the 2 to learn from"):
         split_people(crops, SplitSettings(val=1, test=1))
-    with pytest.raises(UserError, match="leave out --data"):
-        split_people(crops, SplitSettings(val=0, test=1, outsiders=1))
+    for name in ("outsiders", "background"):
+        with pytest.raises(UserError, match=f"leave out --data.split.{name}"):
+            split_people(crops, SplitSettings(val=0, test=1, **{name: 1}))

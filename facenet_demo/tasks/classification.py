@@ -1,4 +1,4 @@
-"""Learn to tell people apart: cross-entropy, its metrics, and the optimizer."""
+"""Learn to tell people apart, and strangers from them: cross-entropy and its metrics."""
 
 from __future__ import annotations
 
@@ -12,13 +12,31 @@ from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
-from facenet_demo.records import Batch
+from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
-_PADDED = -1  # the label of what only fills up a batch
 _NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
+
+
+class NamingLoss(nn.Module):
+    """Cross-entropy; the right answer to a stranger is everybody alike.
+
+    Outlier exposure: Hendrycks et al. 2019, arXiv 1812.04606.
+    """
+
+    def __init__(self, label_smoothing: float) -> None:
+        super().__init__()
+        self.named = nn.CrossEntropyLoss(
+            label_smoothing=label_smoothing, ignore_index=PADDED, reduction="none"
+        )
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Losses `(B,)` of scores `(B, P)` and labels `(B,)`; that of `PADDED` is 0."""
+        named = self.named(logits, labels.clamp_min(PADDED))
+        unsure = -logits.log_softmax(1).mean(1)
+        return torch.where(labels == STRANGER, unsure, named)
 
 
 class ClassificationTask(FaceTask):
@@ -54,9 +72,7 @@ class ClassificationTask(FaceTask):
             torch_compile,
         )  # fmt: skip
         self.people = list(people)
-        self.loss = nn.CrossEntropyLoss(
-            label_smoothing=label_smoothing, ignore_index=_PADDED, reduction="none"
-        )
+        self.loss = NamingLoss(label_smoothing)
         self.metrics = nn.ModuleDict(
             {
                 f"of_{stage}": _new_metrics(len(self.people), stage)
@@ -70,7 +86,7 @@ class ClassificationTask(FaceTask):
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         embedding, logits = self._forward(batch.images)
         losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
-        real = batch.labels != _PADDED
+        real = batch.labels >= 0
         for name, metric in self._metrics(stage).items():
             if name == "loss":
                 metric.update(losses.detach(), real)
@@ -91,6 +107,6 @@ def _new_metrics(num_people: int, stage: str) -> nn.ModuleDict:
     else:
         metrics["top5_accuracy"] = PhotoMean()
         metrics["macro_f1"] = MulticlassF1Score(
-            num_people, average="macro", ignore_index=_PADDED, validate_args=False
+            num_people, average="macro", ignore_index=PADDED, validate_args=False
         )
     return nn.ModuleDict(metrics)

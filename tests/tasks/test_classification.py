@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, top_k_accuracy_score
 from torch.utils.data import DataLoader
 
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import Batch
+from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.optimization import SGD, Schedule
 
@@ -100,6 +100,36 @@ def test_label_smoothing_is_the_one_of_cross_entropy() -> None:
     by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean()
     loss = make_task(label_smoothing=share).loss(logits, labels).mean()
     torch.testing.assert_close(loss, by_hand)
+
+
+def test_the_answer_to_a_stranger_is_everybody_alike_and_padding_costs_nothing() -> None:
+    logits = torch.randn(4, NUM_PEOPLE, requires_grad=True)
+    labels = torch.tensor([2, STRANGER, PADDED, STRANGER])
+    loss = make_task(label_smoothing=0.2).loss(logits, labels)
+    chances = logits.softmax(1)
+    for row in (1, 3):
+        alike = torch.full((NUM_PEOPLE,), 1 / NUM_PEOPLE)
+        expected = torch.nn.functional.cross_entropy(logits[row], alike)
+        torch.testing.assert_close(loss[row], expected)
+    assert loss[2] == 0
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    torch.testing.assert_close(gradient[1], chances[1] - 1 / NUM_PEOPLE)
+    assert not gradient[2].any()
+
+
+def test_strangers_teach_but_do_not_count() -> None:
+    task = make_task()
+    images, labels = torch.rand(6, 3, WINDOW, WINDOW), torch.tensor([0, 1, 2, 3, 4, 5])
+    mixed = labels.clone()
+    mixed[3:] = STRANGER
+    task.eval()
+    with_strangers = task._step(Batch(images, mixed, labels), "train")["loss"]
+    found = {name: float(metric.compute()) for name, metric in task._metrics("train").items()}
+    task._reset("train")
+    task._step(Batch(images[:3], labels[:3], labels[:3]), "train")
+    alone = {name: float(metric.compute()) for name, metric in task._metrics("train").items()}
+    assert found == pytest.approx(alone)
+    assert with_strangers.item() != pytest.approx(alone["loss"])
 
 
 def test_pixel_statistics_become_the_networks_normalization() -> None:
