@@ -27,6 +27,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import optuna
+import sqlalchemy
 import torch
 from lightning.pytorch.callbacks import Callback
 from optuna.storages import RDBStorage
@@ -109,6 +110,11 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         try:
             storage = RDBStorage(url, **options)
+            if storage.engine.name == "sqlite":
+                # It would let two workers read that a trial waits before one takes it.
+                sqlalchemy.event.listen(
+                    storage.engine, "begin", lambda on: on.exec_driver_sql("BEGIN IMMEDIATE")
+                )
             study = optuna.create_study(
                 storage=storage,
                 study_name=self.folder.name,
@@ -160,10 +166,16 @@ class Search:
 
     def take_over(self, study: optuna.Study, worker: str | None = None) -> None:
         """Queue again what a worker was at, or all of them. Only when they no longer work."""
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if worker in (None, trial.user_attrs.get("worker")):
+        trials = study.get_trials(deepcopy=False)
+        queued = {trial.user_attrs.get(_RETRY) for trial in trials}
+        for trial in trials:
+            if trial.state == TrialState.RUNNING and (
+                worker in (None, trial.user_attrs.get("worker"))
+            ):
+                # In this order: whoever is killed in between does not lose it.
+                if trial.number not in queued:
+                    _try_again(study, trial)
                 study.tell(trial.number, state=TrialState.FAIL)
-                _try_again(study, trial)
 
     def _used_up(self, study: optuna.Study) -> bool:
         optuna.storages.fail_stale_trials(study)  # of dead workers elsewhere, to be tried again
@@ -172,21 +184,22 @@ class Search:
         return not waiting and sum(_is_fresh(trial) for trial in trials) >= self.budget
 
     def _try(self, trial: optuna.Trial, told: Callable[[None], None]) -> float:
-        index = trial.user_attrs.get("index", _index(trial.study, trial.number))
-        if index >= self.budget:  # another worker took the last one
-            trial.set_user_attr(_SURPLUS, True)
-            raise optuna.TrialPruned
-        # What is drawn depends on seed, number and earlier results: not on who draws it, or when.
-        trial.study.sampler = self._sampler(index)
-        trial.set_user_attr("index", index)
-        trial.set_user_attr("worker", _name())
-        chosen = suggest(trial, self.space)
         started = time.perf_counter()
         try:
+            index = trial.user_attrs.get("index", _index(trial.study, trial.number))
+            if index >= self.budget:  # another worker took the last one
+                trial.set_user_attr(_SURPLUS, True)
+                raise optuna.TrialPruned
+            # What is drawn depends on seed, number and earlier results: not on who draws, or when.
+            trial.study.sampler = self._sampler(index)
+            trial.set_user_attr("index", index)
+            trial.set_user_attr("worker", _name())
+            chosen = suggest(trial, self.space)
             values = [self._train(trial, chosen, seed, told) for seed in range(self.num_seeds)]
         except optuna.TrialPruned:
             raise
-        except KeyboardInterrupt:  # Optuna would count it as a failure
+        except (KeyboardInterrupt, SystemExit):
+            # Optuna would count the one as a failure; Lightning makes the other of it.
             raise Interrupted(signal.SIGINT) from None
         except Exception as error:
             trial.set_user_attr("reason", _first_line(error))

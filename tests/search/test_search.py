@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,13 +12,16 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 import torch
 import yaml
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+import facenet_demo.search.command as command_module
 import facenet_demo.search.study as study_module
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import Interrupted
@@ -124,6 +128,37 @@ def test_a_seeded_search_repeats_also_when_it_was_interrupted(
         found.append(sorted(tuple(p.values()) for p in params(study)))
     assert found[0] == found[1]
     assert found[0] != found[2] or sampler == "grid"
+
+
+def test_no_trial_is_lost_wherever_a_search_is_stopped(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    search = make(people_folder, space_file, tmp_path / "s", sampler="random")
+    study = search.open()
+    for signalled in (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+
+        def while_drawing(*args: object, error: type[BaseException] = signalled) -> None:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(study_module, "suggest", while_drawing)
+            with pytest.raises(Interrupted):
+                search.work(study)
+
+    def killed(*args: object, **settings: object) -> None:
+        raise GeneratorExit
+
+    study.ask()
+    for step in ("enqueue_trial", "tell"):
+        with monkeypatch.context() as patched:
+            patched.setattr(study, step, killed)
+            with pytest.raises(GeneratorExit):
+                search.take_over(study)
+    search.take_over(study)
+    search.work(study)
+    assert [t.state for t in counted(study)] == [TrialState.COMPLETE] * 4
+    assert sorted(t.user_attrs["index"] for t in counted(study)) == [0, 1, 2, 3]
 
 
 def test_bayesian_search_finds_the_valley_that_is_there(
@@ -241,6 +276,80 @@ def test_after_a_kill_the_same_command_goes_on(
 
 
 # Several workers
+
+
+def test_two_jobs_share_trials_and_cores_and_go_on_after_ctrl_c(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(monkeypatch)
+    alone = make(people_folder, space_file, tmp_path / "alone", sampler="random", num_trials=6)
+    of_one = alone.open()
+    alone.work(of_one)
+    monkeypatch.undo()
+
+    folder = tmp_path / "search"
+    args = [f"--space={space_file}", f"--folder={folder}", "--trials=6", "--no-pruning",
+            "--sampler=random", "--jobs=2", *small(people_folder, epochs=3)]  # fmt: skip
+    command = [sys.executable, str(CONFIGS.parent / "scripts/tune.py"), *args]
+    # A session of its own is what a terminal's Ctrl-C goes to: all jobs get it.
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)  # fmt: skip
+    try:
+        while len(list(folder.glob("trials/*"))) < 3 and process.poll() is None:
+            time.sleep(0.01)  # waits for an event, whenever it comes
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[1].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "the same command goes on" in " ".join(said.split())
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # no job outlives it
+    storage = f"sqlite:///{folder}/trials.sqlite3"
+    before = optuna.load_study(study_name="search", storage=storage).trials
+    assert sum(trial.state == TrialState.COMPLETE for trial in before) < 6
+
+    shares = []
+
+    def employed(*args: Any, env: dict[str, str], **settings: Any) -> subprocess.Popen:
+        shares.append(env["OMP_NUM_THREADS"])
+        return started(*args, env=env, **settings)
+
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", employed)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(command_module, "_finish", lambda search, study: search.folder)
+    tune(args)
+    assert shares == ["3", "3"]
+    study = optuna.load_study(study_name="search", storage=storage)
+    assert [t.state for t in counted(study)] == [TrialState.COMPLETE] * 6
+    assert sorted(t.user_attrs["index"] for t in counted(study)) == list(range(6))
+    assert len({t.user_attrs["worker"] for t in counted(study)}) >= 2
+    # What they tried is what one job alone would have tried, each once.
+    tried = sorted(tuple(p.values()) for p in params(study))
+    assert tried == sorted(tuple(p.values()) for p in params(of_one))
+
+
+def test_a_queued_trial_is_taken_by_one_worker_only(
+    people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make(people_folder, space_file, tmp_path / "s").open()
+    study.enqueue_trial({})
+    check = RDBStorage.check_trial_is_updatable
+    refused = []
+
+    def check_while_another_takes_it(*args: object) -> None:
+        other = sqlite3.connect(tmp_path / "s/trials.sqlite3", timeout=0)
+        try:
+            other.execute("UPDATE trials SET state = 'RUNNING'")
+        except sqlite3.OperationalError as error:
+            refused.append(str(error))
+        other.close()
+        check(*args)
+
+    monkeypatch.setattr(RDBStorage, "check_trial_is_updatable", check_while_another_takes_it)
+    assert study.ask().number == 0
+    assert refused == ["database is locked"]
 
 
 def test_two_workers_share_a_database(
