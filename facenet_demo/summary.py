@@ -85,6 +85,7 @@ def result(metrics: Mapping[str, float | int | str], folder: Path) -> Renderable
         ("top5_accuracy", "Right name among first five", ".1%"),
         ("macro_f1", "Macro F1", ".1%"),
         ("nme", "Mean distance, in eye distances", ".1%"),
+        ("nme_of_mean_shape", "Of the mean shape", ".1%"),
         ("rmse", "Root mean squared error", ".4g"),
     ):
         values = [metrics.get(f"{stage}/{key}") for stage in names]

@@ -90,6 +90,8 @@ class RegressionTask(FaceTask):
         metrics: dict[str, Metric] = {"loss": PhotoMean(), "rmse": _RootMean()}
         if self.finds_landmarks:
             metrics["nme"] = PhotoMean()
+            if stage != "train":
+                metrics["nme_of_mean_shape"] = PhotoMean()  # what looking at the photo must beat
         for metric in metrics.values():
             # Saved with a checkpoint, so that an epoch that is interrupted counts as a whole.
             metric.persistent(stage == "train")
@@ -107,6 +109,8 @@ class RegressionTask(FaceTask):
         }
         if self.finds_landmarks:
             values["nme"] = normalised_error(answers, batch.targets)
+            mean_shape = self.target_mean.expand_as(batch.targets)
+            values["nme_of_mean_shape"] = normalised_error(mean_shape, batch.targets)
         for name, metric in self._metrics(stage).items():
             metric.update(values[name], real)
         return {"loss": (losses * real).mean(), "answers": answers, "embedding": embedding}
