@@ -19,7 +19,8 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-console = Console(stderr=True, highlight=False)
+# In a notebook, too, bars are lines of text: as widgets they need a package more.
+console = Console(stderr=True, highlight=False, force_jupyter=False)
 
 
 def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[T]:

@@ -21,7 +21,11 @@ def test_it_runs_from_a_fresh_kernel(path: Path, monkeypatch: pytest.MonkeyPatch
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
     said = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    assert not [o for o in said if o.get("name") == "stderr"]
+    errors = "".join(o["text"] for o in said if o.get("name") == "stderr")
+    # Nothing but the bar of faces being prepared, with its cursor switched off and on.
+    bar = re.compile(r"(\x1b\[\?25[lh])*|.*Finding faces.*")
+    assert not [line for line in re.split(r"[\r\n]", errors) if not bar.fullmatch(line)]
+    assert not [o for o in said if "text/html" in o.get("data", {})]
 
 
 @every_notebook
@@ -33,7 +37,10 @@ def test_it_is_committed_as_it_ran(path: Path) -> None:
     outputs = [output for cell in code for output in cell.outputs]
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
     assert {output.output_type for output in outputs} <= {"stream", "display_data"}
+    shown = [data for output in outputs for data in output.get("data", {}).items()]
+    assert {kind for kind, _ in shown} == {"image/png", "text/plain"}
     text = "".join(output.get("text", "") for output in outputs)
+    text += "".join(data for kind, data in shown if kind == "text/plain")
     assert not re.search(r"/(tmp|home|root|work)/|Warning", text)
     assert all(output.get("name") != "stderr" for output in outputs)
 
