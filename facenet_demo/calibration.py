@@ -10,9 +10,10 @@ on validation photos; it changes how sure the network is, never whom it names. W
 all named rightly, ever lower temperatures would be better: a prior holds them, by which the network
 is right about how sure it is, give or take a factor of e.
 
-The largest probability is also the score that tells known people from strangers (Hendrycks and
-Gimpel 2017, arXiv 1610.02136): the threshold is set where a stated share of validation strangers
-would pass. What neither can tell: how the network does on photos unlike those it was validated on.
+What tells known people from strangers is the largest probability before calibration (Hendrycks and
+Gimpel 2017, arXiv 1610.02136): the low temperatures that label smoothing asks for make all the
+surer faces alike. The threshold is set where a stated share of validation strangers would pass.
+What neither can tell: how the network does on photos unlike those it was validated on.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ class Calibration:
 
     Attributes:
         temperature: divides the scores before the softmax; above 1 the network was too sure.
-        threshold: a face whose largest probability is not above it is a stranger's; None if there
-            were no strangers to set it on.
+        threshold: a face whose certainty is not above it is a stranger's; None if there were no
+            strangers to set it on.
         false_accept_rate: share of validation strangers that may pass the threshold, in [0, 1].
-        outsider_certainty: their largest probabilities, falling, from which the threshold of
-            another rate follows.
+        outsider_certainty: that of their faces, falling, from which the threshold of another rate
+            follows.
     """
 
     temperature: float = 1.0
@@ -65,22 +66,14 @@ class Calibration:
         return made
 
     def probability(self, logits: torch.Tensor) -> torch.Tensor:
-        """Probabilities `(N, P)` of scores `(N, P)`, in double precision.
-
-        The surest faces, by which strangers are told, would all be 1 in single precision.
-        """
+        """Probabilities `(N, P)` of scores `(N, P)`, in double precision."""
         return (logits.double() / self.temperature).softmax(dim=1)
-
-    def certainty(self, logits: torch.Tensor) -> torch.Tensor:
-        """The largest probability of each row, `(N,)`."""
-        return self.probability(logits).amax(dim=1)
 
     def knows(self, logits: torch.Tensor) -> torch.Tensor:
         """Whether each face is taken for a known person, `(N,)` bool; all are without threshold."""
-        certainty = self.certainty(logits)
         if self.threshold is None:
-            return torch.ones_like(certainty, dtype=torch.bool)
-        return certainty > self.threshold
+            return torch.ones(len(logits), dtype=torch.bool)
+        return certainty(logits) > self.threshold
 
     def at(self, false_accept_rate: float) -> Calibration:
         """The same with the threshold that this share of the validation strangers passes.
@@ -104,6 +97,14 @@ class Calibration:
         return replace(
             self, threshold=self.outsider_certainty[row], false_accept_rate=false_accept_rate
         )
+
+
+def certainty(logits: torch.Tensor) -> torch.Tensor:
+    """How sure scores `(N, P)` are of their first guess: `(N,)` in [0, 1], before calibration.
+
+    The surest faces would all be 1 in single precision.
+    """
+    return logits.double().softmax(dim=1).amax(dim=1)
 
 
 def calibrate(
@@ -133,8 +134,8 @@ def calibrate(
     calibration = Calibration(float(torch.tensor(best.x).exp()), None, false_accept_rate)
     if not len(outsider_logits):
         return calibration
-    certainty = calibration.certainty(outsider_logits).sort(descending=True).values
-    kept = replace(calibration, outsider_certainty=tuple(certainty.tolist()))
+    falling = certainty(outsider_logits).sort(descending=True).values
+    kept = replace(calibration, outsider_certainty=tuple(falling.tolist()))
     return kept.at(false_accept_rate)
 
 
@@ -170,10 +171,10 @@ def evaluate(
         )
     }
     if len(outsider_logits) and calibration.threshold is not None:
-        certainty = torch.cat([calibration.certainty(x) for x in (logits, outsider_logits)])
-        known = torch.arange(len(certainty)) < len(logits)
+        certainties = certainty(torch.cat([logits, outsider_logits]))
+        known = torch.arange(len(certainties)) < len(logits)
         right = (logits.argmax(dim=1) == labels) & calibration.knows(logits)
-        scores["outsider_auroc"] = float(binary_auroc(certainty, known.long()))
+        scores["outsider_auroc"] = float(binary_auroc(certainties, known.long()))
         scores["outsiders_accepted"] = float(calibration.knows(outsider_logits).float().mean())
         scores["named_at_threshold"] = float(right.float().mean())
     return scores

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from facenet_demo.calibration import Calibration, calibrate, evaluate
+from facenet_demo.calibration import Calibration, calibrate, certainty, evaluate
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.features.trace import evaluating
 from facenet_demo.networks import FaceNetwork
@@ -28,15 +28,17 @@ class Judged:
         calibration: learned on the validation photos.
         metrics: `temperature`, and what `calibration.evaluate` found on the test photos, by the
             names of metrics.json.
-        certainty: `(N,)` largest calibrated probability of each test photo, in [0, 1].
+        probability: `(N,)` largest of each test photo, calibrated, in [0, 1].
         right: `(N,)` bool, whether it went with the right name.
+        certainty: `(N,)` see `calibration.certainty`.
         outsider_certainty: `(M,)` the same for strangers.
     """
 
     calibration: Calibration
     metrics: dict[str, float]
-    certainty: np.ndarray
+    probability: np.ndarray
     right: np.ndarray
+    certainty: np.ndarray
     outsider_certainty: np.ndarray
 
 
@@ -58,9 +60,10 @@ def judge(network: FaceNetwork, data: FaceDataModule, false_accept_rate: float) 
             "temperature": calibration.temperature,
             **{f"test/{name}": value for name, value in found.items()},
         },
-        certainty=calibration.certainty(logits["test"]).numpy(),
+        probability=calibration.probability(logits["test"]).amax(dim=1).numpy(),
         right=(logits["test"].argmax(dim=1) == labels["test"]).numpy(),
-        outsider_certainty=calibration.certainty(outsiders["test"]).numpy(),
+        certainty=certainty(logits["test"]).numpy(),
+        outsider_certainty=certainty(outsiders["test"]).numpy(),
     )
 
 
@@ -69,7 +72,7 @@ def score(network: FaceNetwork, data: FaceDataModule, rows: np.ndarray) -> torch
     device = network.mean.device
     with evaluating(network):
         parts = [
-            network(data.windows(part).to(device)).float().cpu()
+            network.recognize(data.windows(part).to(device))[1].float().cpu()
             for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
         ]
     return torch.cat(parts)

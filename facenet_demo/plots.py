@@ -114,18 +114,18 @@ def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Fi
     return figure
 
 
-def reliability(certainty: np.ndarray, right: np.ndarray, num_bins: int = 15) -> Figure:
+def reliability(probability: np.ndarray, right: np.ndarray, num_bins: int = 15) -> Figure:
     """How often the network is right, by how sure it was; on the diagonal it is as right as sure.
 
     Args:
-        certainty: `(N,)` largest probability of each photo, in [0, 1].
+        probability: `(N,)` largest of each photo, in [0, 1].
         right: `(N,)` bool.
         num_bins: of equal width.
     """
     figure = _figure(4.6, 4.4)
     axes = figure.subplots()
     edges = np.linspace(0, 1, num_bins + 1)
-    bins = np.clip(np.digitize(certainty, edges) - 1, 0, num_bins - 1)
+    bins = np.clip(np.digitize(probability, edges) - 1, 0, num_bins - 1)
     counts = np.bincount(bins, minlength=num_bins)
     filled = counts > 0
     middle = (edges[:-1] + edges[1:])[filled] / 2
@@ -148,7 +148,7 @@ def known_and_strangers(
     """How sure the network was of people it knows and of strangers.
 
     Args:
-        certainty: `(N,)` largest probability of photos of known people, in [0, 1].
+        certainty: `(N,)` of photos of known people, in [0, 1]: see `calibration.certainty`.
         outsider_certainty: `(M,)` the same for strangers.
         threshold: what is not above it is called unknown.
     """
@@ -163,7 +163,7 @@ def known_and_strangers(
         axes.hist(values, edges, weights=weights, color=_COLOURS[stage], alpha=0.65,
                   label=f"{label}: {len(values)} photos")  # fmt: skip
     axes.axvline(threshold, color="0.3", linestyle="--", label=f"threshold {threshold:.2f}")
-    axes.set(xlim=(0, 1), xlabel="how sure: calibrated probability of the first name",
+    axes.set(xlim=(0, 1), xlabel="how sure: probability of the first name, before calibration",
              ylabel="share of photos", title="Known people and strangers, test photos")  # fmt: skip
     axes.title.set_fontsize(10)
     axes.legend(frameon=False)

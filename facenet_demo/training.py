@@ -162,7 +162,7 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
 def _certainty(judged: Judged) -> dict[str, Figure]:
     from facenet_demo import plots
 
-    figures = {"reliability": plots.reliability(judged.certainty, judged.right)}
+    figures = {"reliability": plots.reliability(judged.probability, judged.right)}
     if judged.calibration.threshold is not None and len(judged.outsider_certainty):
         figures["strangers"] = plots.known_and_strangers(
             judged.certainty, judged.outsider_certainty, judged.calibration.threshold

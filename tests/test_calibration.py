@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from facenet_demo.calibration import Calibration, calibrate, evaluate
+from facenet_demo.calibration import Calibration, calibrate, certainty, evaluate
 from facenet_demo.records import UserError
 
 NONE = torch.empty(0, 5)
@@ -51,9 +51,8 @@ def test_few_photos_that_are_all_right_do_not_make_certain(scale: float) -> None
 def test_strangers_are_told_apart_among_the_surest() -> None:
     """Gaps whose probabilities are all 1 in single precision."""
     logits = torch.tensor([[20.0, 0, 0], [25.0, 0, 0], [30.0, 0, 0]])
-    assert Calibration(1.0, float(Calibration().certainty(logits)[1])).knows(logits).tolist() == [
-        False, False, True,
-    ]  # fmt: skip
+    calibration = Calibration(threshold=float(certainty(logits)[1]))
+    assert calibration.knows(logits).tolist() == [False, False, True]
 
 
 def test_another_rate_is_that_of_the_same_strangers() -> None:
@@ -109,7 +108,7 @@ def test_scores_equal_a_count_by_hand() -> None:
     scores = evaluate(found, logits, labels, others)
 
     def sure(x: torch.Tensor) -> np.ndarray:
-        return (x / found.temperature).softmax(1).max(1).values.numpy()
+        return x.softmax(1).max(1).values.numpy()
 
     named = (logits.argmax(1) == labels).numpy()
     truth = np.repeat([1, 0], [300, 150])

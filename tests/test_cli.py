@@ -89,7 +89,7 @@ def test_the_checkpoint_alone_repeats_the_test_score(run_folder: Path, people_fo
     )
     rows = data.split.rows["test"]
     with torch.no_grad():
-        named = trained.network(data.windows(rows)).argmax(1).numpy()
+        named = trained.network.recognize(data.windows(rows))[1].argmax(1).numpy()
     truth = [data.crops.people[row] for row in rows]
     right = np.mean([trained.people[n] == person for n, person in zip(named, truth, strict=True)])
     assert right == pytest.approx(metrics["test/accuracy"])
@@ -324,7 +324,7 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
         rows = data.split.rows[stage]
         labels = torch.from_numpy(data.split.labels[rows])
         with torch.no_grad():
-            scores = trained.network(data.windows(rows))
+            _, scores = trained.network.recognize(data.windows(rows))
         loss = torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.1)
         assert metrics[f"{stage}/loss"] == pytest.approx(float(loss), abs=1e-5)
         right = (scores.argmax(1) == labels).float().mean()

@@ -63,6 +63,16 @@ class FaceNetwork(nn.Module, ABC):
     def head(self, embedding: torch.Tensor) -> torch.Tensor:
         """Scores `(B, num_classes)` of features `(B, D)`."""
 
+    def recognize(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features `(B, D)`, of the images and of their mirror images on average, and their scores.
+
+        In a mirror a face is still the same person's, and the two views err in different ways.
+        Whoever names people asks this; `forward` sees the images as they are.
+        """
+        both = self.embed(torch.cat([images, images.flip(-1)]))  # (2B, D)
+        embedding = both.view(2, -1, both.shape[1]).mean(0)
+        return embedding, self.head(embedding)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores (logits) `(B, num_classes)` of images `(B, 3, H, W)` in [0, 1]."""
         return self.head(self.embed(images))

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--annotate", type=Path, metavar="DIR", help="copies with boxes and names")
     add("--top", type=_at_least_1, default=3, metavar="N", help="guesses for each face (3)")
     add("--threshold", type=float, metavar="X",
-        help="a face is known above this probability, with a gallery this similarity")  # fmt: skip
+        help="a face is known above this certainty, with a gallery this similarity")  # fmt: skip
     add("--false-accept-rate", type=float, metavar="X",
         help="or: the share of strangers that may get a name, such as 0.01")  # fmt: skip
     add("--gallery", type=Path, metavar="PATH",

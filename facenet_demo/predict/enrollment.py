@@ -3,9 +3,9 @@
     gallery = enroll("people/", reader, model)       # people/Ada/*.jpg, people/Grace/*.jpg, ...
 
 How similar strangers look is learned from the enrolled photos themselves, each compared with
-everybody else's, or from photos of strangers. How sure to be follows from people with several
-photos, each left out once; where nobody has two, the spread of strangers' similarities stands in,
-and probabilities are rough.
+everybody else's, or from photos of strangers. How sure to be starts from the spread of strangers'
+similarities and is learned from people with several photos, each left out once; as in `calibration`
+a prior keeps few photos that are all named rightly from making it certain.
 """
 
 from __future__ import annotations
@@ -124,19 +124,21 @@ def _stack(embeddings: Sequence[torch.Tensor | None], folder: Path | str) -> tor
 
 
 def _temperature(gallery: Gallery) -> float:
-    """That under which the names of people enrolled more than once are likeliest."""
+    """That under which the names of people enrolled more than once are likeliest, with a prior."""
+    spread = float(gallery.strangers.std()) if len(gallery.strangers) > 2 else 0.0
+    rough = max(spread, _TEMPERATURES[0]) if spread else _ROUGH_TEMPERATURE
     labels = gallery.labels
     itself = torch.eye(len(labels), dtype=torch.bool)
     again = ((labels[:, None] == labels) & ~itself).any(1)
     if not again.any():
-        spread = float(gallery.strangers.std()) if len(gallery.strangers) > 2 else 0.0
-        return max(spread, _TEMPERATURES[0]) if spread else _ROUGH_TEMPERATURE
+        return rough
     similarity = (gallery.embeddings @ gallery.embeddings.T).masked_fill(itself, -1.0)
     similarity = by_person(similarity[again], labels, len(gallery.people))
 
     def loss(temperature: float) -> float:
         probabilities = replace(gallery, temperature=temperature).probabilities(similarity)
         own = probabilities.gather(1, labels[again, None])
-        return float(-own.clamp_min(1e-30).log().mean())
+        prior = math.log(temperature / rough) ** 2 / 2
+        return float(-own.clamp_min(1e-300).log().sum()) + prior
 
     return min(_TEMPERATURES, key=loss)

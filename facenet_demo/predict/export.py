@@ -69,8 +69,7 @@ class _Exported(nn.Module):
         self.calibration = calibration
 
     def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        embedding = self.network.embed(windows)
-        logits = self.network.head(embedding)
+        embedding, logits = self.network.recognize(windows)
         unit = nn.functional.normalize(embedding, dim=1)
         return self.calibration.probability(logits).float(), logits, unit
 

@@ -28,7 +28,7 @@ from facenet_demo.storage import new_file
 
 SUFFIX = ".safetensors"
 DEFAULT_RATE = 0.01
-_KEY, _FORMAT = "facenet_demo_gallery", 1
+_KEY, _FORMAT = "facenet_demo_gallery", 2
 _TENSORS = {"embeddings": torch.float32, "labels": torch.int64, "strangers": torch.float32}
 
 
@@ -61,19 +61,22 @@ class Gallery(Namer):
 
     def __call__(self, scores: Scores) -> Named:
         similarity = by_person(scores.embeddings @ self.embeddings.T, self.labels, len(self.people))
+        closest = similarity.amax(1)
         known = torch.ones(len(similarity), dtype=torch.bool)
         if self.threshold is not None:
-            known = similarity.amax(1) > self.threshold
-        return Named(self.probabilities(similarity), known)
+            known = closest > self.threshold
+        return Named(self.probabilities(similarity), closest, known)
 
     def probabilities(self, similarity: torch.Tensor) -> torch.Tensor:
         """Of similarities `(B, P)` in [-1, 1]; what is missing to 1 is the chance of a stranger.
 
-        A stranger takes part in the softmax with the similarity of the threshold.
+        A stranger takes part in the softmax with the similarity of the threshold. In double
+        precision, as otherwise people far below it would all be as unlikely.
         """
+        similarity = similarity.double()
         if self.threshold is None:
             return (similarity / self.temperature).softmax(1)
-        stranger = torch.full((len(similarity), 1), self.threshold)
+        stranger = torch.full((len(similarity), 1), self.threshold, dtype=torch.double)
         everybody = torch.cat([similarity, stranger], 1)
         return (everybody / self.temperature).softmax(1)[:, :-1]
 

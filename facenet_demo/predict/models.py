@@ -22,7 +22,7 @@ from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
 
 ONNX_KEY = "facenet_demo"
-_ONNX_FORMAT = 1
+_ONNX_FORMAT = 2
 
 
 class Scores(NamedTuple):
@@ -72,9 +72,8 @@ class TorchModel(Model):
 
     def __call__(self, windows: torch.Tensor) -> Scores:
         with torch.inference_mode():
-            embedding = self.network.embed(windows)
-            unit = torch.nn.functional.normalize(embedding, dim=1)
-            return Scores(self.network.head(embedding), unit)
+            embedding, logits = self.network.recognize(windows)
+            return Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
 
 
 class OnnxModel(Model):

@@ -9,17 +9,19 @@ from typing import NamedTuple
 
 import torch
 
-from facenet_demo.calibration import Calibration
+from facenet_demo.calibration import Calibration, certainty
 from facenet_demo.predict.models import Scores
 
 
 class Named(NamedTuple):
     """Attributes:
     probabilities: `(B, P)`, one for each person, in [0, 1].
+    certainty: `(B,)`, what the threshold is compared with.
     known: `(B,)` bool, False: a stranger.
     """
 
     probabilities: torch.Tensor
+    certainty: torch.Tensor
     known: torch.Tensor
 
 
@@ -71,7 +73,9 @@ class TrainedNamer(Namer):
 
     def __call__(self, scores: Scores) -> Named:
         return Named(
-            self.calibration.probability(scores.logits), self.calibration.knows(scores.logits)
+            self.calibration.probability(scores.logits),
+            certainty(scores.logits),
+            self.calibration.knows(scores.logits),
         )
 
     def rule(self) -> str:
@@ -81,7 +85,7 @@ class TrainedNamer(Namer):
                 "Everybody gets a name: the training had no strangers to learn from. "
                 "Set --threshold, or train with --data.split.outsiders."
             )
-        start = f"Unknown: a probability of {threshold:.1%} or less"
+        start = f"Unknown: a certainty of {threshold:.1%} or less"
         if self._own_threshold:
             return f"{start}, as you said."
         return f"{start}; {rate:.1%} of the strangers in validation got a name."

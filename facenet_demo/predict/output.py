@@ -26,8 +26,8 @@ from facenet_demo.predict.results import (
 
 Result: TypeAlias = PhotoResult | VideoResult
 CSV_COLUMNS = (
-    "file", "name", "probability", "x1", "y1", "x2", "y2", "size", "detector_score", "start", "end",
-    "warnings", "error",
+    "file", "name", "probability", "certainty", "x1", "y1", "x2", "y2", "size",
+    "detector_score", "start", "end", "warnings", "error",
 )  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def _csv_face(named: Prediction | Appearance, face: Prediction) -> dict[str, obj
     return {
         "name": named.label,
         "probability": named.probability,
+        "certainty": named.certainty,
         **dict(zip(("x1", "y1", "x2", "y2"), face.box, strict=True)),
         "size": face.size,
         "detector_score": face.detector_score,

@@ -31,7 +31,7 @@ class Predictor:
         gallery: name these people instead of those it was trained on: a folder with one folder of
             photos per person, a saved gallery, or a `Gallery`.
         strangers: with a folder as gallery: photos of others, who set its threshold.
-        threshold: above it a face is known: a probability in [0, 1], with a gallery a similarity in
+        threshold: above it a face is known: a certainty in [0, 1], with a gallery a similarity in
             [-1, 1]; by default what training, or the gallery, learned.
         false_accept_rate: the share of strangers that may get a name, in place of a threshold.
         num_guesses: how many people to list for each face.
@@ -152,15 +152,16 @@ class Predictor:
             _prediction(read, row, *self.name(named, row)) for row in range(len(read.faces))
         )
 
-    def name(self, named: Named, row: int) -> tuple[str | None, tuple[Guess, ...]]:
-        """Who a row of a batch is, None for a stranger, and the likeliest people."""
+    def name(self, named: Named, row: int) -> tuple[str | None, float, tuple[Guess, ...]]:
+        """Who a row of a batch is, None for a stranger; the certainty; the likeliest people."""
         count = min(max(self.num_guesses, 1), len(self.namer.people))
         best = named.probabilities[row].topk(count)
         guesses = tuple(
             Guess(self.namer.people[person], round(float(probability), 6))
             for probability, person in zip(best.values, best.indices.tolist(), strict=True)
         )
-        return (guesses[0].name if named.known[row] else None), guesses
+        name = guesses[0].name if named.known[row] else None
+        return name, round(float(named.certainty[row]), 6), guesses
 
     def _one(self, image: ImageLike) -> PhotoResult:
         file = as_text(image) if isinstance(image, str | os.PathLike) else None
@@ -171,11 +172,14 @@ class Predictor:
         return PhotoResult(file, read.size, self.predictions(read, self.scores(read)))
 
 
-def _prediction(read: Read, row: int, name: str | None, guesses: tuple[Guess, ...]) -> Prediction:
+def _prediction(
+    read: Read, row: int, name: str | None, certainty: float, guesses: tuple[Guess, ...]
+) -> Prediction:
     face = read.faces[row]
     return Prediction(
         name=name,
         probability=guesses[0].probability,
+        certainty=certainty,
         guesses=guesses,
         box=tuple(face.box.round(2).tolist()),
         landmarks=tuple((x, y) for x, y in face.landmarks.round(2).tolist()),

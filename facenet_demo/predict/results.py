@@ -26,6 +26,8 @@ class Prediction:
     Attributes:
         name: who it is; None if it is a stranger.
         probability: calibrated, of the likeliest person, in [0, 1].
+        certainty: a face is known if this is above the threshold: its largest probability before
+            calibration, in [0, 1]; with a gallery its largest similarity, in [-1, 1].
         guesses: the likeliest people, the first first, whether or not the face is known.
         box: x1, y1, x2, y2, pixels of the whole photo; may reach beyond its border.
         landmarks: five x, y: left eye, right eye, nose, left and right mouth corner, left and right
@@ -37,6 +39,7 @@ class Prediction:
 
     name: str | None
     probability: float
+    certainty: float
     guesses: tuple[Guess, ...]
     box: tuple[float, ...]
     landmarks: tuple[tuple[float, float], ...]
@@ -73,7 +76,7 @@ class Appearance:
 
     Attributes:
         name: who it is, from all frames together; None for a stranger.
-        probability, guesses: as in `Prediction`, from all frames together.
+        probability, certainty, guesses: as in `Prediction`, from all frames together.
         start, end: first and last time seen, seconds.
         num_frames: how many of the frames looked at show the face.
         best: where the face is in the frame that shows it best, named as above, and
@@ -82,6 +85,7 @@ class Appearance:
 
     name: str | None
     probability: float
+    certainty: float
     guesses: tuple[Guess, ...]
     start: float
     end: float

@@ -157,11 +157,14 @@ def _appearance(predictor: Predictor, track: _Track) -> Appearance:
     logits = torch.stack(track.logits).mean(0, keepdim=True)
     embedding = torch.stack(track.embeddings).mean(0, keepdim=True)
     scores = Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
-    name, guesses = predictor.name(predictor.namer(scores), 0)
+    name, certainty, guesses = predictor.name(predictor.namer(scores), 0)
     assert track.best is not None
-    best = replace(track.best, name=name, probability=guesses[0].probability, guesses=guesses)
+    probability = guesses[0].probability
+    best = replace(
+        track.best, name=name, probability=probability, certainty=certainty, guesses=guesses
+    )
     return Appearance(
-        name, guesses[0].probability, guesses, track.times[0], track.times[-1], len(track.times),
+        name, probability, certainty, guesses, track.times[0], track.times[-1], len(track.times),
         best, track.best_time,
     )  # fmt: skip
 

@@ -83,6 +83,11 @@ class ClassificationTask(FaceTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
+    def _embed_and_answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (
+            super()._embed_and_answer(images) if self.training else self.network.recognize(images)
+        )
+
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         embedding, logits = self._forward(batch.images)
         losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded

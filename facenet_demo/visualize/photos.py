@@ -79,9 +79,10 @@ def explain(
     """
     network = trained.network
     for number, (title, window) in enumerate(faces):
-        with evaluating(network), Trace(network, layers) as trace:
-            logits = network(window[None])
-        logits = logits.cpu()
+        with evaluating(network):
+            with Trace(network, layers) as trace:
+                network(window[None])
+            logits = network.recognize(window[None])[1].cpu()
         calibration = trained.calibration or Calibration()
         probability = calibration.probability(logits)[0]
         order = probability.argsort(descending=True)[:_NUM_ANSWERS].tolist()

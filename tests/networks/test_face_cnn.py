@@ -98,6 +98,17 @@ def test_dropout_hides_the_stated_share_of_features_in_training_only() -> None:
     torch.testing.assert_close(seen[1], embedding)
 
 
+def test_a_face_and_its_mirror_image_are_recognized_as_one() -> None:
+    network = FaceCNN(channels=(4, 8)).build(5).eval()
+    images = torch.rand(3, 3, 32, 32)
+    mirrored = torch.stack([image.flip(2) for image in images])
+    embedding, scores = network.recognize(images)
+    torch.testing.assert_close(embedding, (network.embed(images) + network.embed(mirrored)) / 2)
+    torch.testing.assert_close(scores, (network(images) + network(mirrored)) / 2)
+    assert (scores - network(images)).abs().max() > 1e-4
+    torch.testing.assert_close(network.recognize(mirrored), (embedding, scores))
+
+
 def test_any_window_size_fits() -> None:
     network = build()
     assert network(torch.rand(1, 3, 40, 56)).shape == (1, 5)

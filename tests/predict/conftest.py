@@ -18,7 +18,7 @@ from facenet_demo.transforms import CentreWindow
 
 WINDOW, FACE_SCALE = 48, 0.8
 KNOWN, STRANGERS = 6, 6
-SETTINGS = FaceCNN(channels=(8, 16), grid=6, normalization="none")
+SETTINGS = FaceCNN(channels=(8, 16, 32), grid=6, normalization="none")
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +49,15 @@ def run_folder(orl_windows: torch.Tensor, tmp_path_factory: pytest.TempPathFacto
     windows = orl_windows.view(KNOWN + STRANGERS, 10, 3, WINDOW, WINDOW)
     known, strangers = windows[:KNOWN], windows[KNOWN:].flatten(0, 1)
     with torch.no_grad():
-        features = network.embed(known[:, :5].flatten(0, 1)).double()
+        features = network.recognize(known[:, :5].flatten(0, 1))[0].double()
         features = torch.cat([features, torch.ones(len(features), 1)], 1)
         target = torch.eye(KNOWN).repeat_interleave(5, 0).double()
         gram = features @ features.T + 0.01 * torch.eye(len(features))
         fitted = (features.T @ torch.linalg.solve(gram, target)).float().T  # ridge regression
         network.classifier.weight.copy_(10 * fitted[:, :-1])
         network.classifier.bias.copy_(10 * fitted[:, -1])
-        logits, outside = network(known[:, 5:8].flatten(0, 1)), network(strangers[:30])
+        _, logits = network.recognize(known[:, 5:8].flatten(0, 1))
+        _, outside = network.recognize(strangers[:30])
     calibration = calibrate(logits, torch.arange(KNOWN).repeat_interleave(3), outside, 0.1)
     described = describe(SETTINGS, [f"s{i + 1}" for i in range(KNOWN)], WINDOW, FACE_SCALE)
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}

@@ -10,7 +10,7 @@ from facenet_demo.transforms import Photo
 
 def face(name: str | None, *box: float) -> Prediction:
     guesses = (Guess("Ada", 0.97),)
-    return Prediction(name, 0.97, guesses, box, (), 0.99, round(box[2] - box[0]))
+    return Prediction(name, 0.97, 0.9, guesses, box, (), 0.99, round(box[2] - box[0]))
 
 
 def drawn(level: int, size: tuple[int, int], *faces: Prediction) -> np.ndarray:

@@ -74,7 +74,7 @@ def test_all_read_is_exit_code_0(
     assert main([str(run_folder), str(orl_root / "s1/1.pgm"), "--threshold", "0"]) == 0
     said = capsys.readouterr()
     assert "s1" in said.out
-    assert "Unknown: a probability of 0.0% or less, as you said." in said.err
+    assert "Unknown: a certainty of 0.0% or less, as you said." in said.err
 
 
 def test_the_json_has_its_schema(run_folder: Path, orl_root: Path, tmp_path: Path) -> None:
@@ -85,7 +85,8 @@ def test_the_json_has_its_schema(run_folder: Path, orl_root: Path, tmp_path: Pat
     assert (row["schema"], row["kind"], row["size"]) == (SCHEMA, "photo", [112, 92])
     (face,) = row["faces"]
     assert face.keys() == {
-        "name", "probability", "guesses", "box", "landmarks", "detector_score", "size", "warnings",
+        "name", "probability", "certainty", "guesses", "box", "landmarks", "detector_score", "size",
+        "warnings",
     }  # fmt: skip
     assert [guess.keys() for guess in face["guesses"]] == [{"name", "probability"}] * 2
     assert len(face["box"]) == 4

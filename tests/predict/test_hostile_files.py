@@ -129,7 +129,7 @@ GOOD = {
 def gallery_file(
     tensors: dict | None = None, key: str = "facenet_demo_gallery", **change: object
 ) -> bytes:
-    described = {"format": 1, "people": ["a", "b"], "digest": "x", "temperature": 0.1, **change}
+    described = {"format": 2, "people": ["a", "b"], "digest": "x", "temperature": 0.1, **change}
     return save({**GOOD, **(tensors or {})}, {key: json.dumps(described)})
 
 
@@ -198,7 +198,7 @@ def onnx_file(description: str | None = None, outside: str | None = None) -> byt
 
 
 def described(**change: object) -> str:
-    plain = {"format": 1, "people": ["a"], "window": 8, "face_scale": 1.0, "digest": "x",
+    plain = {"format": 2, "people": ["a"], "window": 8, "face_scale": 1.0, "digest": "x",
              "calibration": {"temperature": 1.0}}  # fmt: skip
     return json.dumps({**plain, **change})
 

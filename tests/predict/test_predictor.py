@@ -36,14 +36,16 @@ def test_the_figures_are_those_of_network_and_calibration(
     (face,) = predictor(path).faces
     model = predictor.model
     assert isinstance(model, TorchModel)
-    logits = model.network(predictor.windows(path))
+    windows = predictor.windows(path)
+    logits = (model.network(windows) + model.network(windows.flip(-1))) / 2
     probability = (logits / model.calibration.temperature).softmax(1)[0]
     best = probability.sort(descending=True)
     assert [g.name for g in face.guesses] == [f"s{i + 1}" for i in best.indices[:3].tolist()]
     expected = best.values[:3].tolist()
     assert [g.probability for g in face.guesses] == pytest.approx(expected, abs=1e-5)
     assert face.probability == face.guesses[0].probability
-    assert (face.name is not None) == (face.probability > model.calibration.threshold)
+    assert face.certainty == pytest.approx(logits.softmax(1).max().item(), abs=1e-5)
+    assert (face.name is not None) == (face.certainty > model.calibration.threshold)
     x1, y1, x2, y2 = face.box
     assert face.size == round(max(x2 - x1, y2 - y1))
     assert len(face.landmarks) == 5
