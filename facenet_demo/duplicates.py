@@ -19,19 +19,16 @@ from facenet_demo.faces.crops import Crops
 NEAR = 0.98
 
 _SIDE = 32
-_BLOCK = 2048
+_BLOCK, _PART = 4096, 512
 
 
 def exact_copies(crops: Crops) -> dict[int, int]:
     """Rows whose file is byte for byte that of an earlier row, each with that earlier row."""
-    first: dict[str, int] = {}
-    copies = {}
-    for row, digest in enumerate(crops.digests):
-        if digest in first:
-            copies[row] = first[digest]
-        else:
-            first[digest] = row
-    return copies
+    digests = np.ascontiguousarray(crops.digests).view("S32").ravel()
+    _, firsts, which = np.unique(digests, return_index=True, return_inverse=True)
+    earlier = firsts[which]
+    copies = np.flatnonzero(earlier < np.arange(len(crops)))
+    return dict(zip(copies.tolist(), earlier[copies].tolist(), strict=True))
 
 
 def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
@@ -39,15 +36,21 @@ def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
 
     Two faces are compared by the correlation of their aligned crops, grey, 32 x 32.
     """
-    if not len(crops):
-        return np.empty((0, 2), int)
-    patterns = np.stack([_pattern(image) for image in crops.images])
-    pairs = []
-    for start in range(0, len(patterns), _BLOCK):
-        alike = patterns[start : start + _BLOCK] @ patterns[start:].T
-        rows, others = np.nonzero(np.triu(alike, 1) > threshold)
-        pairs.append(np.stack([rows, others], axis=1) + start)
-    return np.concatenate(pairs)
+    pairs = [np.empty((0, 2), int)]
+    # 4 KB a pattern are too many to keep: block by block, most are made several times.
+    for start in range(0, len(crops), _BLOCK):
+        block = _patterns(crops.images[start : start + _BLOCK])
+        for other in range(start, len(crops), _PART):
+            alike = block @ _patterns(crops.images[other : other + _PART]).T
+            rows, others = np.nonzero(alike > threshold)
+            found = np.stack([rows + start, others + other], axis=1)
+            pairs.append(found[found[:, 0] < found[:, 1]])
+    together = np.concatenate(pairs)
+    return together[np.lexsort(together.T[::-1])]
+
+
+def _patterns(images: np.ndarray) -> np.ndarray:
+    return np.stack([_pattern(image) for image in images])
 
 
 def _pattern(image: np.ndarray) -> np.ndarray:

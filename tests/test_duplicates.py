@@ -26,7 +26,7 @@ def crops_of(images: np.ndarray, digests: list[str] | None = None) -> Crops:
         images=images,
         people=["Ada"] * count,
         files=[f"{i}.png" for i in range(count)],
-        digests=digests or [str(i) for i in range(count)],
+        digests=np.array(digests or range(count), "S32").view(np.uint8).reshape(-1, 32),
         detected=np.ones(count, bool),
         landmarks=np.zeros((count, 5, 2), np.float32),
         transforms=np.zeros((count, 2, 3)),
@@ -58,13 +58,14 @@ def correlations(images: np.ndarray) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("block", [7, 60, 2048])
+@pytest.mark.parametrize(("block", "part"), [(7, 3), (8, 16), (60, 7), (4096, 512)])
 @pytest.mark.parametrize("threshold", [0.9, 0.98])
 def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(
-    block: int, threshold: float, monkeypatch: pytest.MonkeyPatch
+    block: int, part: int, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = look_alikes()
     monkeypatch.setattr(duplicates, "_BLOCK", block)
+    monkeypatch.setattr(duplicates, "_PART", part)
     found = {(int(a), int(b)) for a, b in near_duplicates(crops_of(images), threshold)}
     truth = correlations(images)
     # Rounding to grey levels moves a correlation by less than a thousandth.
@@ -78,7 +79,8 @@ def test_near_duplicates_are_those_of_a_comparison_of_all_pairs(
 
 
 def test_each_pair_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 2)
+    monkeypatch.setattr(duplicates, "_BLOCK", 3)
+    monkeypatch.setattr(duplicates, "_PART", 2)
     pairs = near_duplicates(crops_of(np.stack([draw_face(size=SIDE)] * 5)))
     assert pairs.tolist() == [list(pair) for pair in itertools.combinations(range(5), 2)]
 
@@ -119,7 +121,8 @@ def test_a_copy_is_a_copy_under_any_name_and_a_new_encoding_is_only_near(tmp_pat
     Image.open(paths[0]).save(paths[3], quality=85)
     settings = CropSettings(size=SIDE, window=64)
     crops = prepare_crops([Sample(path, "Ada") for path in paths], settings, tmp_path)
-    assert crops.digests == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    expected = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+    assert [row.tobytes() for row in crops.digests] == expected
     assert exact_copies(crops) == {2: 0}
     assert near_duplicates(crops).tolist() == [[0, 2], [0, 3], [2, 3]]
 

@@ -24,7 +24,7 @@ def crops_of(photos: Mapping[str, int]) -> Crops:
         images=rng.integers(0, 256, (count, SIDE, SIDE, 3), np.uint8),
         people=people,
         files=[f"{person}/{row}.png" for row, person in enumerate(people)],
-        digests=[f"digest {row}" for row in range(count)],
+        digests=rng.integers(0, 256, (count, 32), np.uint8),
         detected=np.ones(count, bool),
         landmarks=np.zeros((count, 5, 2), np.float32),
         transforms=np.zeros((count, 2, 3)),
@@ -103,9 +103,9 @@ def test_a_new_person_leaves_the_split_of_the_others_as_it_was() -> None:
         **{
             **vars(crops),
             "images": np.concatenate([newcomer.images[:, ::-1], crops.images]),
-            "people": newcomer.people + crops.people,
-            "files": newcomer.files + crops.files,
-            "digests": [str(row) for row in range(36)],
+            "people": [*newcomer.people, *crops.people],
+            "files": [*newcomer.files, *crops.files],
+            "digests": np.concatenate([newcomer.digests[:, ::-1], crops.digests]),
         }
     )
     before = stage_of(make_split(crops, SplitSettings()), crops)
@@ -148,7 +148,7 @@ def test_a_copy_is_used_once_and_reported() -> None:
 def test_copies_do_not_count_as_photos() -> None:
     crops = crops_of({"Ada": 5, "Bea": 5, "Cleo": 5})
     for row in rows_of(crops, "Bea"):
-        crops.digests[row] = "the same"
+        crops.digests[row] = 7
     split = make_split(crops, SplitSettings(val=1, test=1))
     assert split.people == ["Ada", "Cleo"]
     assert split.too_few == {"Bea": 1}

@@ -3,34 +3,60 @@
     growth = run([3_000, 13_000, 100_000])
     growth.megabytes
 
-Crops lie in a file that is mapped, and pages of it that were read can be dropped at any time: what
-counts is anonymous memory, which cannot. Each training is one epoch in a process of its own.
+What is stored lies in files that are mapped, and pages of them that were read can be dropped at any
+time: what counts is anonymous memory, which cannot. Each training is one epoch in a process of its
+own, from the list of photos on.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import multiprocessing.connection
+import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
 
 from facenet_demo.cli import quieten_libraries
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import ORL
-from facenet_demo.faces.crops import Crops
+from facenet_demo.datasets import ORL, FaceSource
+from facenet_demo.faces.crops import IMAGES, PHOTO, Crops, crops_folder, write_index
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import UserError
-from facenet_demo.splits import Split, SplitSettings, make_split
+from facenet_demo.records import Sample, UserError
+from facenet_demo.storage import as_text, write_json
 from facenet_demo.tasks.classification import ClassificationTask
 
 _EVERY = 0.05  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Repeated(FaceSource):
+    """The photos of ORL again and again, each time under names of their own.
+
+    Args:
+        num_photos: how many.
+    """
+
+    title: ClassVar[str] = f"{ORL.title}, repeated"
+    terms: ClassVar[str] = ORL.terms
+    citation: ClassVar[str] = ORL.citation
+
+    num_photos: int
+
+    def samples(self) -> list[Sample]:
+        photos = itertools.cycle(ORL().samples())
+        return [
+            Sample(photo.path.with_name(f"{number} {photo.path.name}"), photo.person)
+            for number, photo in enumerate(itertools.islice(photos, self.num_photos))
+        ]
 
 
 @dataclass(frozen=True)
@@ -69,7 +95,7 @@ def run(num_photos: Sequence[int], channels: tuple[int, ...] = (16, 24, 48, 96))
     found = []
     for count in num_photos:
         with tempfile.TemporaryDirectory() as folder:
-            _fill(Path(folder) / "images.u8", crops.images, count)
+            _fill(Path(folder), crops, count)
             ours, theirs = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(Path(folder), count, channels, theirs))
             process.start()
@@ -83,53 +109,47 @@ def run(num_photos: Sequence[int], channels: tuple[int, ...] = (16, 24, 48, 96))
     return Growth(list(num_photos), found)
 
 
-def _fill(path: Path, images: np.ndarray, count: int) -> None:
-    if shutil.disk_usage(path.parent).free < count * images[0].nbytes:
-        raise UserError(
-            f"{count} crops do not fit into {path.parent}. Set TMPDIR to a folder with more space."
-        )
-    with path.open("wb") as file:
-        for start in range(0, count, len(images)):
-            images[: count - start].tofile(file)
+def _fill(cache: Path, crops: Crops, count: int) -> None:
+    """Put the crops of `Repeated(count)` into a cache, without looking for 100,000 faces."""
+    if shutil.disk_usage(cache).free < count * crops.images[0].nbytes:
+        raise UserError(f"{count} crops do not fit into {cache}. Set TMPDIR to a larger folder.")
+    data = FaceDataModule(Repeated(count))
+    samples, settings = data.source.samples(), data.crop_settings
+    folder = crops_folder(samples, settings, cache)
+    folder.mkdir(parents=True)
+    with (folder / IMAGES).open("wb") as file:
+        for start in range(0, count, len(crops)):
+            # Lines and columns in another order each time, or all would be near duplicates.
+            lines, columns = (
+                np.random.default_rng([start, axis]).permutation(settings.size) for axis in (0, 1)
+            )
+            crops.images[: count - start, lines][:, :, columns].tofile(file)
+    photos = np.zeros(count, PHOTO)
+    for name in PHOTO.names or ():
+        photos[name] = np.resize(getattr(crops, name), photos[name].shape)
+    photos["digests"] = np.random.default_rng(0).integers(0, 256, (count, 32))
+    people, files = (s.person for s in samples), (as_text(s.path) for s in samples)
+    write_index(folder, settings, photos, people, files, [])
 
 
 def _train(
-    folder: Path,
+    cache: Path,
     count: int,
     channels: tuple[int, ...],
     result: multiprocessing.connection.Connection,
 ) -> None:
     quieten_libraries()
-    data = FaceDataModule(ORL())
-    crops, split = _repeated(data.crops, folder / "images.u8", count)
-    vars(data)["crops"], vars(data)["split"] = crops, split  # instead of what would be made
-    task = ClassificationTask(data.people, data.window, network=FaceCNN(channels))
-    trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0,
-    )  # fmt: skip
+    os.environ["FACENET_DEMO_CACHE"] = str(cache)
     with _Peak() as peak:
+        data = FaceDataModule(Repeated(count))
+        write_json(cache / "splits.json", data.split.record(data.crops))
+        task = ClassificationTask(data.people, data.window, network=FaceCNN(channels))
+        trainer = pl.Trainer(
+            accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
         trainer.fit(task, data)
     result.send(peak.megabytes)
-
-
-def _repeated(crops: Crops, images: Path, count: int) -> tuple[Crops, Split]:
-    """The crops again and again, each with a name of its own, and all of them to train on."""
-    own = np.resize(np.arange(len(crops)), count)
-    split = make_split(crops, SplitSettings(val=0, test=0))
-    many = Crops(
-        images=np.memmap(images, np.uint8, "r", shape=(count, *crops.images.shape[1:])),
-        people=[crops.people[row] for row in own],
-        files=[f"{crops.files[row]} {number}" for number, row in enumerate(own)],
-        digests=[f"{number:064x}" for number in range(count)],
-        detected=crops.detected[own],
-        landmarks=crops.landmarks[own],
-        transforms=crops.transforms[own],
-        num_faces=crops.num_faces[own],
-        left_out=[],
-    )
-    rows = {"train": np.arange(count), "val": np.arange(0), "test": np.arange(0)}
-    return many, Split(split.people, split.labels[own], rows, {})
 
 
 class _Peak:

@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,14 +29,26 @@ import numpy as np
 from filelock import FileLock
 
 from facenet_demo.faces import align, detect
+from facenet_demo.faces.texts import Texts, map_array, write_texts
 from facenet_demo.progress import track
 from facenet_demo.records import Sample, UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK = 256
-_LOG = "photos.jsonl"
+_LOG, _PHOTOS, IMAGES = "photos.jsonl", "photos.npy", "images.u8"
+# What is kept of each photo beside its pixels, see `Crops`.
+PHOTO = np.dtype(
+    [
+        ("digests", np.uint8, 32),
+        ("detected", bool),
+        ("landmarks", np.float32, (5, 2)),
+        ("transforms", np.float64, (2, 3)),
+        ("num_faces", np.int32),
+    ],
+    align=True,
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +77,13 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Crops:
-    """The aligned faces of a data set, one row per photo.
+    """The aligned faces of a data set, one row per photo; all but `left_out` stays on disk.
 
     Attributes:
-        images: `(N, S, S, 3)` RGB uint8, memory-mapped.
+        images: `(N, S, S, 3)` RGB uint8.
         people: whose face each row is.
         files: the photo each row was cut from.
-        digests: SHA-256 of that photo's file, hexadecimal.
+        digests: `(N, 32)` uint8, SHA-256 of that photo's file.
         detected: `(N,)` bool, false where no face was found and the photo's centre was taken.
         landmarks: `(N, 5, 2)` x, y pixels in the crop; where not detected, the canonical ones.
         transforms: `(N, 2, 3)`, from pixels of the photo to pixels of the crop.
@@ -80,9 +92,9 @@ class Crops:
     """
 
     images: np.ndarray
-    people: list[str]
-    files: list[str]
-    digests: list[str]
+    people: Sequence[str]
+    files: Sequence[str]
+    digests: np.ndarray
     detected: np.ndarray
     landmarks: np.ndarray
     transforms: np.ndarray
@@ -95,7 +107,7 @@ class Crops:
 
 class _Crop(NamedTuple):
     image: np.ndarray
-    photo: dict[str, Any]  # what else is kept of it, as plain values
+    photo: dict[str, Any]  # what else is kept of it: a `PHOTO` as plain values
 
 
 def prepare_crops(
@@ -112,7 +124,7 @@ def prepare_crops(
     Raises:
         UserError: if the cache cannot be written.
     """
-    folder = cache / "crops" / _key(samples, settings)
+    folder = crops_folder(samples, settings, cache)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +145,8 @@ def prepare_crops(
     return _load(folder)
 
 
-def _key(samples: Sequence[Sample], settings: CropSettings) -> str:
+def crops_folder(samples: Sequence[Sample], settings: CropSettings, cache: Path) -> Path:
+    """Where in the cache the crops of `samples` are, or will be."""
     made_by = [_FORMAT, detect.DETECTOR_VERSION, cv2.__version__, asdict(settings)]
     key = hashlib.sha256(json.dumps(made_by).encode())
     for sample in samples:
@@ -143,20 +156,20 @@ def _key(samples: Sequence[Sample], settings: CropSettings) -> str:
         except OSError:
             state = (-1, -1)
         key.update(repr((os.fsencode(sample.path.resolve()), sample.person, *state)).encode())
-    return key.hexdigest()[:20]
+    return cache / "crops" / key.hexdigest()[:20]
 
 
 def _make(
     samples: Sequence[Sample], settings: CropSettings, folder: Path, num_threads: int
 ) -> None:
     """Fill `folder`, going on where an earlier call was stopped."""
-    log, images = folder / _LOG, folder / "images.u8"
-    photos = _done(log, images, settings)
+    log, images = folder / _LOG, folder / IMAGES
+    done = _done(log, images, settings)
     # Written in order rather than into a mapped array: a full disk is then an error, not a signal.
     with images.open("ab") as out, log.open("a", encoding="utf-8") as lines:
-        paths = [sample.path for sample in samples[len(photos) :]]
+        paths = [sample.path for sample in samples[done:]]
         crops = _crop_all(paths, settings, num_threads)
-        for crop in track(crops, len(samples), "Finding faces", done=len(photos)):
+        for crop in track(crops, len(samples), "Finding faces", done=done):
             if isinstance(crop, str):
                 photo = {"left_out": crop}
             else:
@@ -165,67 +178,78 @@ def _make(
                 out.flush()  # the pixels first: a line stands for a crop that is there
             lines.write(json.dumps(photo) + "\n")
             lines.flush()
-            photos.append(photo)
-    both = list(zip(samples, photos, strict=True))
-    kept = [(sample, photo) for sample, photo in both if "left_out" not in photo]
-    np.savez(
-        folder / "geometry.npz",
-        detected=np.array([p["detected"] for _, p in kept], bool),
-        landmarks=np.array([p["landmarks"] for _, p in kept], np.float32).reshape(-1, 5, 2),
-        transforms=np.array([p["transform"] for _, p in kept], np.float64).reshape(-1, 2, 3),
-        num_faces=np.array([p["num_faces"] for _, p in kept], np.int32),
-    )
-    index = {
-        "settings": asdict(settings),
-        "people": [sample.person for sample, _ in kept],
-        "files": [as_text(sample.path) for sample, _ in kept],
-        "digests": [photo["digest"] for _, photo in kept],
-        "left_out": [
-            LeftOut(as_text(sample.path), photo["left_out"])
-            for sample, photo in both
-            if "left_out" in photo
-        ],
-    }
-    (folder / "index.json").write_text(json.dumps(index), "utf-8")
+    photos = np.zeros(len(samples), PHOTO)
+    kept: list[Sample] = []
+    left_out: list[LeftOut] = []
+    with log.open(encoding="utf-8") as lines:
+        for sample, line in zip(samples, lines, strict=True):
+            photo = json.loads(line)
+            if "left_out" in photo:
+                left_out.append(LeftOut(as_text(sample.path), photo["left_out"]))
+            else:
+                photos[len(kept)] = tuple(photo.values())
+                kept.append(sample)
+    people, files = (s.person for s in kept), (as_text(s.path) for s in kept)
+    write_index(folder, settings, photos[: len(kept)], people, files, left_out)
     log.unlink()
 
 
-def _done(log: Path, images: Path, settings: CropSettings) -> list[dict[str, Any]]:
-    """What an earlier call noted of the photos it finished; what it left half done is cut off."""
-    whole, photos = 0, []
+def write_index(
+    folder: Path,
+    settings: CropSettings,
+    photos: np.ndarray,
+    people: Iterable[str],
+    files: Iterable[str],
+    left_out: Sequence[LeftOut],
+) -> None:
+    """Write what a folder of crops holds beside their pixels.
+
+    Args:
+        folder: of the crops.
+        settings: what they look like.
+        photos: `(N,)` records: those attributes of `Crops` that are numbers of each photo.
+        people: whose face each row is.
+        files: the photo each row was cut from.
+        left_out: photos that gave no crop.
+    """
+    np.save(folder / _PHOTOS, photos)
+    write_texts(folder / "people", people)
+    write_texts(folder / "files", files)
+    index = {"settings": asdict(settings), "left_out": left_out}
+    (folder / "index.json").write_text(json.dumps(index), "utf-8")
+
+
+def _done(log: Path, images: Path, settings: CropSettings) -> int:
+    """How many photos an earlier call finished; what it left half done is cut off."""
+    whole = done = crops = 0
     if log.exists():
-        for line in log.read_bytes().splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            photos.append(json.loads(line))
-            whole += len(line)
-    size = settings.size**2 * 3 * sum("left_out" not in photo for photo in photos)
+        with log.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                done += 1
+                crops += "left_out" not in json.loads(line)
+    size = settings.size**2 * 3 * crops
     if (images.stat().st_size if images.exists() else 0) < size:
-        whole, size, photos = 0, 0, []  # pixels were lost, as when the power fails
+        whole = done = size = 0  # pixels were lost, as when the power fails
     for path, length in ((log, whole), (images, size)):
         path.touch()
         os.truncate(path, length)
-    return photos
+    return done
 
 
 def _load(folder: Path) -> Crops:
     index = json.loads((folder / "index.json").read_text("utf-8"))
-    size, count = index["settings"]["size"], len(index["people"])
-    shape = (count, size, size, 3)
-    images: np.ndarray
-    if count:
-        images = np.memmap(folder / "images.u8", np.uint8, "r", shape=shape)
-    else:  # an empty file cannot be mapped
-        images = np.empty(shape, np.uint8)
-    with np.load(folder / "geometry.npz") as geometry:
-        return Crops(
-            images=images,
-            people=index["people"],
-            files=index["files"],
-            digests=index["digests"],
-            left_out=[LeftOut(*entry) for entry in index["left_out"]],
-            **geometry,
-        )
+    size = index["settings"]["size"]
+    photos = np.load(folder / _PHOTOS, mmap_mode="r")
+    return Crops(
+        images=map_array(folder / IMAGES, (len(photos), size, size, 3)),
+        people=Texts(folder / "people"),
+        files=Texts(folder / "files"),
+        left_out=[LeftOut(*entry) for entry in index["left_out"]],
+        **{name: photos[name] for name in photos.dtype.names},
+    )
 
 
 def _crop_all(
@@ -259,7 +283,7 @@ def _crop_all(
 
 def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> _Crop | str:
     image = read_image(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(path.read_bytes()).digest()
     faces = detector(image)
     size, window = settings.size, settings.window
     canonical = align.template(size, window, settings.face_scale)
@@ -273,10 +297,10 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
     else:
         return "no face found"
     photo = {
-        "digest": digest,
+        "digests": list(digest),
         "detected": bool(faces),
         "landmarks": landmarks.tolist(),
-        "transform": transform.tolist(),
+        "transforms": transform.tolist(),
         "num_faces": len(faces),
     }
     return _Crop(crop, photo)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facenet_demo.benchmarks import memory
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.duplicates import exact_copies, near_duplicates
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its own memory")
@@ -24,3 +27,17 @@ def test_the_peak_is_that_of_memory_given_back_too() -> None:
         peak._done.wait(4 * memory._EVERY)
         del block
     assert peak.megabytes - before.megabytes == pytest.approx(100, abs=20)
+
+
+def test_repeated_photos_are_found_in_the_cache_and_unlike_each_other(
+    orl: FaceDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory._fill(tmp_path, orl.crops, 1000)
+    monkeypatch.setenv("FACENET_DEMO_CACHE", str(tmp_path))
+    crops = FaceDataModule(memory.Repeated(1000)).crops
+    assert list(crops.people) == [orl.crops.people[row % 400] for row in range(1000)]
+    assert np.array_equal(crops.landmarks[400:800], orl.crops.landmarks)
+    assert exact_copies(crops) == {}
+    first, second = near_duplicates(crops).T
+    assert len(first), "neighbours of one sitting still are"
+    assert (first // 400 == second // 400).all()
