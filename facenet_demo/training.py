@@ -24,11 +24,11 @@ from rich.markup import escape
 from facenet_demo import summary
 from facenet_demo.checkpoints import add_calibration
 from facenet_demo.cli import FaceCLI, build, quieten_libraries
+from facenet_demo.commands import exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.interruption import Interrupted
 from facenet_demo.progress import console
-from facenet_demo.records import UserError
 from facenet_demo.runs import environment
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.base import FaceTask
@@ -41,16 +41,15 @@ if TYPE_CHECKING:
 def main(args: Sequence[str] | None = None) -> int:
     """Train with the settings of a command line; returns the exit code."""
     quieten_libraries()
+    args = sys.argv[1:] if args is None else args
+    return exit_code(lambda: _run(args), " before training began.")
+
+
+def _run(args: Sequence[str]) -> int:
     try:
-        train(sys.argv[1:] if args is None else args)
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}")
-        return 2
+        train(args)
     except Interrupted as interrupted:
         return interrupted.exit_code
-    except KeyboardInterrupt:
-        console.print("[bold]Interrupted[/] before training began.")
-        return 130
     return 0
 
 

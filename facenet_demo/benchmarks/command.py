@@ -9,8 +9,8 @@ from typing import Literal, cast
 from jsonargparse import auto_cli
 
 from facenet_demo.cli import quieten_libraries
+from facenet_demo.commands import exit_code
 from facenet_demo.progress import console
-from facenet_demo.records import UserError
 from facenet_demo.runs import environment
 from facenet_demo.storage import write_json
 
@@ -282,26 +282,23 @@ def _report(result, output: Path) -> None:  # noqa: ANN001
 def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
-    try:
-        auto_cli(
-            [
-                accuracy,
-                startup,
-                drawing,
-                crashes,
-                speed,
-                loading,
-                memory,
-                outsiders,
-                features,
-                predict,
-                search,
-            ]
-        )
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {error}")
-        return 2
-    except KeyboardInterrupt:
-        console.print("[bold]Interrupted[/]; finished figures are kept.")
-        return 130
+    return exit_code(_run, "; finished figures are kept.")
+
+
+def _run() -> int:
+    auto_cli(
+        [
+            accuracy,
+            startup,
+            drawing,
+            crashes,
+            speed,
+            loading,
+            memory,
+            outsiders,
+            features,
+            predict,
+            search,
+        ]
+    )
     return 0

@@ -16,6 +16,7 @@ from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 
+from facenet_demo.commands import exit_code
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import Gallery
 from facenet_demo.predict.inputs import Found, find_files, is_video, read_list
@@ -62,14 +63,7 @@ _JPEG_QUALITY = 92
 def main(args: Sequence[str] | None = None) -> int:
     """Name the faces in the files of a command line; returns the exit code."""
     settings = _parser().parse_args(args)
-    try:
-        return _run(settings)
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(printable(str(error)))}")
-        return 2
-    except KeyboardInterrupt:
-        console.print("[bold]Interrupted[/] before the first file.")
-        return 130
+    return exit_code(lambda: _run(settings), " before the first file.", printable)
 
 
 def _parser() -> argparse.ArgumentParser:

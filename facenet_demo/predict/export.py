@@ -21,6 +21,7 @@ from rich.markup import escape
 from torch import nn
 
 from facenet_demo.calibration import Calibration
+from facenet_demo.commands import exit_code
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.models import (
     ONNX_KEY,
@@ -147,21 +148,18 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("model", type=Path, help="a run folder or a checkpoint")
     parser.add_argument("file", type=Path, nargs="?", help="the file to write, *.onnx")
     settings = parser.parse_args(args)
-    try:
-        model = load_model(settings.model)
-        if not isinstance(model, TorchModel):
-            raise UserError(f"{settings.model} is an ONNX file already.")
-        folder = settings.model if settings.model.is_dir() else settings.model.parent
-        path = settings.file or folder / "model.onnx"
-        if path.suffix != ".onnx":
-            raise UserError(f"The file's name must end in .onnx, not {path.suffix or path}.")
-        result = export(model, path)
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}")
-        return 2
-    except KeyboardInterrupt:
-        console.print("[bold]Interrupted[/]; nothing was written.")
-        return 130
+    return exit_code(lambda: _run(settings), "; nothing was written.")
+
+
+def _run(settings: argparse.Namespace) -> int:
+    model = load_model(settings.model)
+    if not isinstance(model, TorchModel):
+        raise UserError(f"{settings.model} is an ONNX file already.")
+    folder = settings.model if settings.model.is_dir() else settings.model.parent
+    path = settings.file or folder / "model.onnx"
+    if path.suffix != ".onnx":
+        raise UserError(f"The file's name must end in .onnx, not {path.suffix or path}.")
+    result = export(model, path)
     console.print(
         f"{escape(str(path))}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
         f"Same first guess as PyTorch on {result.num_faces} random faces, logits differ by at most "

@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facenet_demo.cli import parse, quieten_libraries
+from facenet_demo.commands import exit_code
 from facenet_demo.interruption import Interrupted
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
@@ -29,6 +30,7 @@ from facenet_demo.search.study import Search, best, counted
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.training import train
 
+_KEPT = ". Finished trials are kept; the same command goes on."
 _SHOWN = 12  # trials in the live table
 _EXAMPLES = """
   python scripts/tune.py --config configs/orl.yaml --space configs/search/orl.yaml
@@ -44,14 +46,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """Search with the settings of a command line; returns the exit code."""
     quieten_libraries()
     args = sys.argv[1:] if args is None else args
+    return exit_code(lambda: _run(args), _KEPT)
+
+
+def _run(args: Sequence[str]) -> int:
     try:
         tune(args)
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}")
-        return 2
-    except (Interrupted, KeyboardInterrupt) as interrupted:
-        console.print("[bold]Interrupted.[/] Finished trials are kept; the same command goes on.")
-        return interrupted.exit_code if isinstance(interrupted, Interrupted) else 130
+    except Interrupted as interrupted:
+        console.print(f"[bold]Interrupted[/]{_KEPT}")
+        return interrupted.exit_code
     return 0
 
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from facenet_demo import plots
 from facenet_demo.checkpoints import TrainedNetwork, load_classifier
 from facenet_demo.cli import configured_data, quieten_libraries
+from facenet_demo.commands import exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.ablation import right_answers
@@ -61,18 +62,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """Make the report of a command line; returns the exit code."""
     quieten_libraries()
     settings = _parser().parse_args(args)
-    try:
-        page = visualize(
-            settings.run, settings.output, settings.images, settings.config, settings.layers,
-            settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
-            settings.units,
-        )  # fmt: skip
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}")
-        return 2
-    except KeyboardInterrupt:
-        console.print("[bold]Interrupted.[/] The report's folder says that it is unfinished.")
-        return 130
+    return exit_code(lambda: _run(settings), ". The report's folder says that it is unfinished.")
+
+
+def _run(settings: argparse.Namespace) -> int:
+    page = visualize(
+        settings.run, settings.output, settings.images, settings.config, settings.layers,
+        settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
+        settings.units,
+    )  # fmt: skip
     console.print(f"Open [bold]{escape(str(page))}[/] in a browser.")
     return 0
 
