@@ -246,6 +246,7 @@ def predict(
             if value is not None:
                 results[name] = asdict(value)
                 console.print(str(value))
+        console.print(f"memory grown while naming the folder's second half: {grown:.1f} MiB")
     if "mutations" in parts:
         damaged = mutations.run(num_mutations, seed=0)
         results["mutations"] = asdict(damaged)

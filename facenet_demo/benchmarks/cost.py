@@ -43,11 +43,15 @@ class Comparison:
 
     def __str__(self) -> str:
         ratios = self.ratios
+        ours, peers = (_readable(float(np.median(s))) for s in (self.seconds, self.peer_seconds))
         return (
-            f"{self.name}: median {np.median(self.seconds):.2f} s; {self.peer}: "
-            f"{np.median(self.peer_seconds):.2f} s; ratio {np.median(ratios):.3f} "
+            f"{self.name}: median {ours}; {self.peer}: {peers}; ratio {np.median(ratios):.3f} "
             f"({ratios.min():.3f} to {ratios.max():.3f}, {len(ratios)} repeats)"
         )
+
+
+def _readable(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def startup(repeats: int) -> Comparison:
