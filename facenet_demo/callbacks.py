@@ -147,7 +147,7 @@ class FeatureBoard(Callback):
         num_faces: how many validation faces are shown, each of another person.
     """
 
-    def __init__(self, every_n_epochs: int = 10, num_faces: int = 4) -> None:
+    def __init__(self, every_n_epochs: int = 10, num_faces: int = 3) -> None:
         self.every_n_epochs = every_n_epochs
         self.num_faces = num_faces
         self._windows = torch.empty(0)

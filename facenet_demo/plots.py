@@ -59,7 +59,7 @@ def kernel_sheet(kernels: np.ndarray, magnify: int = 8) -> np.ndarray:
     return tile(pixels, columns=min(8, len(pixels)), gap=4)
 
 
-def activation_sheet(windows: np.ndarray, maps: np.ndarray, num_units: int = 10) -> np.ndarray:
+def activation_sheet(windows: np.ndarray, maps: np.ndarray, num_units: int = 8) -> np.ndarray:
     """A row for each face: the face, then what the first units of a layer make of it.
 
     Args:
@@ -188,7 +188,7 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     side = 2.5 + 0.19 * len(names)
     figure = _figure(side + 0.6, side)
     axes = figure.subplots()
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     for row, column in zip(*np.nonzero(shown), strict=True):
@@ -198,7 +198,8 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     title = "Who was taken for whom"
     if len(names) < len(people):
         title += f": the {len(names)} of {len(people)} people most often mistaken"
-    axes.set(xlabel="named", ylabel="in the photo", title=title)
+    axes.set(xlabel="named", ylabel="in the photo")
+    axes.set_title(title, y=1)  # else matplotlib measures all names again to find its place
     figure.colorbar(image, ax=axes, label="share of the person's photos", shrink=0.8)
     return figure
 

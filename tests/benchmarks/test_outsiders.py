@@ -14,13 +14,14 @@ from facenet_demo.benchmarks.outsiders import Outsiders
 def test_figures_come_from_a_real_training(
     people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One epoch; of 4 people one sets the threshold and one judges it."""
-    people = draw_people(tmp_path / "people", num_people=4, num_photos=5)
+    """One epoch; of 5 people one teaches, one sets the threshold and one judges it."""
+    people = draw_people(tmp_path / "people", num_people=5, num_photos=5)
     real_train = outsiders.train
 
     def short(args: list[str]) -> object:
         more = [
-            "--data.split.min_photos=2", "--data.split.outsiders=2", "--trainer.max_epochs=1",
+            "--data.split.min_photos=2", "--data.split.outsiders=3", "--data.split.background=1",
+            "--trainer.max_epochs=1",
             "--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false",
         ]  # fmt: skip
         return real_train([*args, *more])
