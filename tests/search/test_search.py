@@ -278,6 +278,14 @@ def test_after_a_kill_the_same_command_goes_on(
 # Several workers
 
 
+def _runs(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_two_jobs_share_trials_and_cores_and_go_on_after_ctrl_c(
     people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,9 +299,12 @@ def test_two_jobs_share_trials_and_cores_and_go_on_after_ctrl_c(
     args = [f"--space={space_file}", f"--folder={folder}", "--trials=6", "--no-pruning",
             "--sampler=random", "--jobs=2", *small(people_folder, epochs=3)]  # fmt: skip
     command = [sys.executable, str(CONFIGS.parent / "scripts/tune.py"), *args]
-    # A session of its own is what a terminal's Ctrl-C goes to: all jobs get it.
+    # A session of its own is what a terminal's Ctrl-C goes to: all jobs get it. Tests run in the
+    # background may have been told to ignore it, which their processes inherit.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE)  # fmt: skip
+    signal.signal(signal.SIGINT, heeded)
     try:
         while len(list(folder.glob("trials/*"))) < 3 and process.poll() is None:
             time.sleep(0.01)  # waits for an event, whenever it comes
@@ -303,8 +314,8 @@ def test_two_jobs_share_trials_and_cores_and_go_on_after_ctrl_c(
         process.kill()
     assert process.returncode == 130
     assert "the same command goes on" in " ".join(said.split())
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # no job outlives it
+    # No job outlives it, but for the moment until the system has buried it.
+    assert any(not _runs(process.pid) or time.sleep(0.01) for _ in range(3000))
     storage = f"sqlite:///{folder}/trials.sqlite3"
     before = optuna.load_study(study_name="search", storage=storage).trials
     assert sum(trial.state == TrialState.COMPLETE for trial in before) < 6
