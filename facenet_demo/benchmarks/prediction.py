@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -28,7 +29,6 @@ from facenet_demo.datasets import ORL
 from facenet_demo.faces.detect import main_face
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.parallel import ordered_map
-from facenet_demo.predict.results import PhotoResult, Prediction
 from facenet_demo.records import UserError
 from facenet_demo.transforms import read_image
 
@@ -133,41 +133,63 @@ def count_faces(predictor: Predictor, files: Sequence[Path]) -> Faces:
     return Faces(len(counts), found, (sum(counts) - found) / max(len(counts), 1))
 
 
-def _as_it_is(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return image
+class Changed(NamedTuple):
+    """A photo after something was done with it.
+
+    Attributes:
+        image: RGB uint8 `(H, W, 3)`.
+        frame: where in it the photo is now: top, left, height, width, pixels.
+    """
+
+    image: np.ndarray
+    frame: tuple[int, int, int, int]
 
 
-def _scaled(factor: float) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    def change(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+Change: TypeAlias = "Callable[[np.ndarray, np.random.Generator], Changed]"
+
+
+def _whole(image: np.ndarray) -> Changed:
+    return Changed(image, (0, 0, *image.shape[:2]))
+
+
+def _as_it_is(image: np.ndarray, rng: np.random.Generator) -> Changed:
+    return _whole(image)
+
+
+def _scaled(factor: float) -> Change:
+    def change(image: np.ndarray, rng: np.random.Generator) -> Changed:
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-        return cv2.resize(image, None, fx=factor, fy=factor, interpolation=method)
+        return _whole(cv2.resize(image, None, fx=factor, fy=factor, interpolation=method))
 
     return change
 
 
-def _turned(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _turned(image: np.ndarray, rng: np.random.Generator) -> Changed:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 15 * rng.choice([-1, 1]), 1)
     # Beyond its edges the photo goes on as it ends: a wedge of black is no part of the question.
-    return cv2.warpAffine(
-        image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    return _whole(
+        cv2.warpAffine(
+            image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
     )
 
 
-def _compressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _compressed(image: np.ndarray, rng: np.random.Generator) -> Changed:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=30)
-    return np.asarray(Image.open(buffer))
+    return _whole(np.asarray(Image.open(buffer)))
 
 
-def _placed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _placed(image: np.ndarray, rng: np.random.Generator) -> Changed:
     rows, columns = _CANVAS[0] - image.shape[0], _CANVAS[1] - image.shape[1]
     top, left = int(rng.integers(rows + 1)), int(rng.integers(columns + 1))
     edges = (top, rows - top, left, columns - left)
-    return cv2.copyMakeBorder(image, *edges, borderType=cv2.BORDER_REPLICATE)
+    placed = cv2.copyMakeBorder(image, *edges, borderType=cv2.BORDER_REPLICATE)
+    return Changed(placed, (top, left, *image.shape[:2]))
 
 
-CHANGES: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+CHANGES: Mapping[str, Change] = {
     "as they are": _as_it_is,
     "half the size": _scaled(0.5),
     "twice the size": _scaled(2.0),
@@ -177,22 +199,17 @@ CHANGES: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] =
 }
 
 
-def _accuracy(
-    predictor: Predictor,
-    files: Sequence[Path],
-    change: Callable[[np.ndarray, np.random.Generator], np.ndarray],
-) -> float:
+def _accuracy(predictor: Predictor, files: Sequence[Path], change: Change) -> float:
     def right(row: int) -> bool:
-        image = change(read_image(files[row]), np.random.default_rng(row))
-        face = _main(predictor(image))
-        return face is not None and face.guesses[0].name == files[row].parent.name
+        image, (top, left, *size) = change(read_image(files[row]), np.random.default_rng(row))
+        faces = predictor(image).faces
+        if not faces:
+            return False
+        boxes = np.array([face.box for face in faces]) - (left, top, left, top)
+        main = faces[main_face(boxes, (size[0], size[1]))]
+        return main.guesses[0].name == files[row].parent.name
 
     return float(np.mean(list(ordered_map(right, range(len(files))))))
-
-
-def _main(result: PhotoResult) -> Prediction | None:
-    """The largest face: changed photos show the main one anywhere."""
-    return max(result.faces, key=lambda face: face.size, default=None)
 
 
 def _galleries(
@@ -234,8 +251,7 @@ def _windows(predictor: Predictor, files: Sequence[Path]) -> torch.Tensor:
         read = predictor.reader(file)
         if not read.faces:
             return torch.full((3, side, side), 0.5)
-        main = main_face(read.faces, read.size)
-        return read.windows[next(i for i, face in enumerate(read.faces) if face is main)]
+        return read.windows[read.main]
 
     return torch.stack(list(ordered_map(window, files)))
 

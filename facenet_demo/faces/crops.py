@@ -288,7 +288,7 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
     size, window = settings.size, settings.window
     canonical = align.template(size, window, settings.face_scale)
     if faces:
-        face = detect.main_face(faces, image.shape[:2])
+        face = faces[detect.main_face([face.box for face in faces], image.shape[:2])]
         crop, transform = align.align(image, face.landmarks, canonical, size)
         landmarks = face.landmarks @ transform[:, :2].T + transform[:, 2]
     elif settings.undetected == "centre":

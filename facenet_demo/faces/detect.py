@@ -2,7 +2,7 @@
 
     detector = FaceDetector()
     faces = detector(image)              # image: RGB uint8 (H, W, 3)
-    face = main_face(faces, image.shape[:2])
+    face = faces[main_face([face.box for face in faces], image.shape[:2])]
 
 MTCNN (Zhang et al. 2016, "Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks", arXiv 1604.02878): a fully convolutional network proposes boxes on an image
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from facenet_demo.records import Face
 
@@ -138,21 +139,16 @@ class FaceDetector:
         return boxes[keep], landmarks[keep], scores[keep]
 
 
-def main_face(faces: Sequence[Face], size: tuple[int, int]) -> Face:
-    """The face a photo of one person is about: large and near the centre.
+def main_face(boxes: ArrayLike, size: tuple[int, int]) -> int:
+    """Which face a photo of one person is about: large and near the centre.
 
     Args:
-        faces: at least one.
+        boxes: `(F, 4)` xyxy, pixels of the photo; at least one.
         size: `(height, width)` of the photo, pixels.
     """
-    centre = np.array([size[1], size[0]]) / 2
-
-    def weight(face: Face) -> float:
-        low, high = face.box[:2], face.box[2:]
-        offset = (low + high) / 2 - centre
-        return float(np.prod(high - low) - 2 * offset @ offset)
-
-    return max(faces, key=weight)
+    low, high = np.split(np.asarray(boxes), 2, axis=1)
+    offset = (low + high) / 2 - np.array([size[1], size[0]]) / 2
+    return int((np.prod(high - low, 1) - 2 * np.square(offset).sum(1)).argmax())
 
 
 def _networks_folder() -> Path:

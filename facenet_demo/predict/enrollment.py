@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from facenet_demo.datasets.base import scan_people
-from facenet_demo.faces.detect import main_face
 from facenet_demo.predict.gallery import (
     DEFAULT_RATE,
     SUFFIX,
@@ -105,9 +104,7 @@ def _embed(
         try:
             read = reader(file)
             if read.faces:
-                main = main_face(read.faces, read.size)
-                row = next(i for i, face in enumerate(read.faces) if face is main)
-                embedding = model(read.windows[row : row + 1]).embeddings[0]
+                embedding = model(read.windows[read.main][None]).embeddings[0]
         except ImageError as error:
             reason = str(error)
         if embedding is None:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from facenet_demo.faces.align import align, crop_size, template
-from facenet_demo.faces.detect import FaceDetector
+from facenet_demo.faces.detect import FaceDetector, main_face
 from facenet_demo.predict import quality
 from facenet_demo.records import Face
 from facenet_demo.transforms import (
@@ -49,6 +49,11 @@ class Read(NamedTuple):
     faces: list[Face]
     windows: torch.Tensor
     warnings: list[tuple[str, ...]]
+
+    @property
+    def main(self) -> int:
+        """Row of the face that a photo of one person is about; there must be one."""
+        return main_face([face.box for face in self.faces], self.size)
 
 
 class FaceReader:

@@ -7,7 +7,6 @@ from drawing import LANDMARKS, draw_face
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.faces.detect import FaceDetector, _cut, _square, _suppress, main_face
-from facenet_demo.records import Face
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +103,14 @@ def test_every_photo_of_orl_shows_a_face(orl: FaceDataModule) -> None:
 
 
 def test_the_main_face_is_large_and_near_the_centre() -> None:
-    def face(x: float, y: float, side: float) -> Face:
-        box = np.array([x, y, x + side, y + side])
-        return Face(box, np.zeros((5, 2)), 0.9)
+    def box(x: float, y: float, side: float) -> list[float]:
+        return [x, y, x + side, y + side]
 
-    small_centre, large_corner = face(90, 90, 20), face(0, 0, 60)
-    large_centre = face(70, 70, 60)
-    assert main_face([small_centre, large_corner, large_centre], (200, 200)) is large_centre
-    assert main_face([face(85, 85, 30), face(170, 170, 30)], (200, 200)).box[0] == 85
-    assert main_face([face(85, 85, 10), face(60, 60, 60)], (200, 200)).box[0] == 60
+    small_centre, large_corner, large_centre = box(90, 90, 20), box(0, 0, 60), box(70, 70, 60)
+    assert main_face([small_centre, large_corner, large_centre], (200, 200)) == 2
+    assert main_face([box(85, 85, 30), box(170, 170, 30)], (200, 200)) == 0
+    assert main_face([box(85, 85, 10), box(60, 60, 60)], (200, 200)) == 1
+    assert main_face([box(35, 135, 30), box(135, 35, 30)], (100, 300)) == 1, "height comes first"
 
 
 def brute_force_suppress(

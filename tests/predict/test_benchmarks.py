@@ -78,9 +78,13 @@ def test_a_gallery_is_scored_by_rank_and_by_strangers() -> None:
 )  # fmt: skip
 def test_changes_are_what_they_say(name: str, size: tuple[int, int] | None, orl_root: Path) -> None:
     image = prediction.read_image(orl_root / "s1/1.pgm")
-    changed = prediction.CHANGES[name](image, np.random.default_rng(0))
+    changed, (top, left, height, width) = prediction.CHANGES[name](image, np.random.default_rng(0))
     assert changed.shape == (*(size or image.shape[:2]), 3)
     assert not np.array_equal(changed, image)
+    if name.startswith("somewhere"):
+        assert np.array_equal(changed[top : top + height, left : left + width], image)
+    else:
+        assert (top, left, height, width) == (0, 0, *changed.shape[:2])
 
 
 def test_every_stage_is_timed_and_speed_is_a_ratio(

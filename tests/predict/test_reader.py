@@ -11,15 +11,13 @@ from PIL import Image
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
-from facenet_demo.faces.detect import main_face
 from facenet_demo.predict.reader import FaceReader, as_photo
 from facenet_demo.transforms import CentreWindow, read_image
 
 
 def main_window(reader: FaceReader, path: Path) -> torch.Tensor:
     read = reader(path)
-    main = main_face(read.faces, read.size)
-    return read.windows[[face is main for face in read.faces].index(True)]
+    return read.windows[read.main]
 
 
 def test_the_network_sees_what_training_shows_it(
