@@ -25,7 +25,7 @@ from facenet_demo.storage import new_file
 
 KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder
-_FORMAT = 2
+_FORMAT = 3
 _PREFIX = "network."
 _MOST_WINDOW, _MOST_SCALE = 4096, 10.0
 

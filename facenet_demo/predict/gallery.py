@@ -28,7 +28,7 @@ from facenet_demo.storage import new_file
 
 SUFFIX = ".safetensors"
 DEFAULT_RATE = 0.01
-_KEY, _FORMAT = "facenet_demo_gallery", 2
+_KEY, _FORMAT = "facenet_demo_gallery", 3
 _TENSORS = {"embeddings": torch.float32, "labels": torch.int64, "strangers": torch.float32}
 
 

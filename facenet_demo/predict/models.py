@@ -22,7 +22,7 @@ from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
 
 ONNX_KEY = "facenet_demo"
-_ONNX_FORMAT = 2
+_ONNX_FORMAT = 3
 
 
 class Scores(NamedTuple):

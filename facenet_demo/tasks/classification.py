@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
@@ -83,13 +84,10 @@ class ClassificationTask(FaceTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
-    def _embed_and_answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return (
-            super()._embed_and_answer(images) if self.training else self.network.recognize(images)
-        )
-
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
-        embedding, logits = self._forward(batch.images)
+        # Between epochs validation sees each face once, as training does, which takes less time.
+        once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
+        embedding, logits = (self._forward if once else self.network.recognize)(batch.images)
         losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
         real = batch.labels >= 0
         for name, metric in self._metrics(stage).items():

