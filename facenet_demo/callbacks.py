@@ -25,6 +25,7 @@ from facenet_demo.features.trace import Trace, evaluating
 from facenet_demo.records import Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.transforms import to_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,7 +182,7 @@ class FeatureBoard(Callback):
         _add_image(writer, "kernels", sheet, epoch)
         with evaluating(network), Trace(network, network.layers) as trace:
             network(self._windows.to(task.device))
-        faces = _to_pixels(self._windows)
+        faces = to_pixels(self._windows)
         for layer in network.layers:
             maps = trace[layer].float().cpu().numpy()
             if maps.ndim == 4:
@@ -287,7 +288,7 @@ class ResultBoard(Callback):
         wrong = torch.nonzero(named != labels).flatten()
         wrong = wrong[sure[wrong].argsort(descending=True)][:24]
         figure = plots.wrong_faces(
-            _to_pixels(data.windows(rows[wrong].numpy())),
+            to_pixels(data.windows(rows[wrong].numpy())),
             [people[i] for i in named[wrong]],
             [people[i] for i in labels[wrong]],
             sure[wrong].tolist(),
@@ -358,8 +359,3 @@ def _data(trainer: pl.Trainer) -> FaceDataModule:
 
 def _add_image(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:
     writer.add_image(tag, picture, step, dataformats="HWC")
-
-
-def _to_pixels(windows: torch.Tensor) -> np.ndarray:
-    """Windows `(B, 3, W, W)` in [0, 1] as `(B, W, W, 3)` uint8."""
-    return (windows * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

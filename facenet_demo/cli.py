@@ -96,6 +96,9 @@ class RunSettings:
     measure_every: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("patience", "draw_every", "measure_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}.")
         if not 0 <= self.false_accept_rate < 1:
             raise ValueError(
                 f"false_accept_rate must be at least 0 and below 1, not {self.false_accept_rate}."
@@ -307,7 +310,7 @@ def _target(args: Sequence[str]) -> str:
             try:
                 content = yaml.safe_load(Path(value).read_text("utf-8"))
                 target = content["data"]["target"]
-            except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+            except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
                 continue  # it says nothing of it; whatever else is wrong, the parser says
     return target
 

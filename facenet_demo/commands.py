@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
+import sys
 from collections.abc import Callable
 
 from rich.markup import escape
@@ -10,10 +14,21 @@ from facenet_demo.progress import console
 from facenet_demo.records import UserError
 
 
+class Interrupted(BaseException):
+    """A signal ended the work; what was finished is saved.
+
+    Attributes:
+        exit_code: what a process ends with after that signal, by habit.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_code = 128 + signal_number
+
+
 def exit_code(
     command: Callable[[], int], interrupted: str, readable: Callable[[str], str] = str
 ) -> int:
-    """Run a command; returns its exit code, 2 for wrong use and 130 after Ctrl-C.
+    """Run a command; returns its exit code, 2 for wrong use and full disks, 130 after Ctrl-C.
 
     Args:
         command: what is run; returns its own exit code.
@@ -25,6 +40,27 @@ def exit_code(
     except UserError as error:
         console.print(f"[bold red]Error:[/] {escape(readable(str(error)))}")
         return 2
-    except KeyboardInterrupt:
+    except ModuleNotFoundError as error:
+        console.print(
+            f"[bold red]Error:[/] the package {error.name} is missing; the extras bring what is "
+            "not always needed: pip install -e '.\\[test]' brings all."
+        )
+        return 2
+    except (KeyboardInterrupt, Interrupted) as stop:
         console.print(f"[bold]Interrupted[/]{interrupted}")
-        return 130
+        return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
+    except BrokenPipeError:  # who reads the output has seen enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        message = f"{where}{error.strerror or error}"
+        console.print(f"[bold red]Error:[/] {escape(readable(message))}")
+        return 2
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text}")
+    return int(text)

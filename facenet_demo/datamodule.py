@@ -41,7 +41,7 @@ class FaceDataModule(pl.LightningDataModule):
     """Faces for the Trainer.
 
     Args:
-        source: Where the photos are: ORL, LFW or Folder.
+        source: Where the photos are: ORL, LFW, UTKFace or Folder.
         window: Side of the square that the network is shown, pixels.
         face_scale: How large the face is in the window: 1 shows it from brow to chin, 0.75 with
             hair and ears.
@@ -72,6 +72,11 @@ class FaceDataModule(pl.LightningDataModule):
         shuffle_names: bool = False,
     ) -> None:
         super().__init__()
+        for name, value, least in (
+            ("window", window, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)
+        ):  # fmt: skip
+            if value < least:
+                raise ValueError(f"{name} must be {least} or more, not {value}.")
         self.source = source
         self.window = window
         self.split_settings = split

@@ -21,6 +21,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from facenet_demo.commands import Interrupted
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
@@ -66,17 +67,6 @@ def epochs_done(path: Path) -> int:
         return content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
-
-
-class Interrupted(BaseException):
-    """A signal ended the training; everything up to the last step is saved.
-
-    Attributes:
-        exit_code: what a process ends with after that signal, by habit.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        self.exit_code = 128 + signal_number
 
 
 class StopOnSignal(Checkpoint):

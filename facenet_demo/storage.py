@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# To be read it must be set, which concerns all threads: once, before there are any.
+_UMASK = os.umask(0o77)
+os.umask(_UMASK)
+
 
 def cache_folder() -> Path:
     """Where downloads and crops are kept: $FACENET_DEMO_CACHE, or the user's cache folder."""
@@ -32,7 +36,7 @@ def new_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp makes files private; a result is as readable as any other new file.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -45,7 +49,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        temporary.chmod(0o777 & ~_UMASK)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -72,9 +76,3 @@ def write_json(path: Path, value: Any) -> None:
 def as_text(path: Path | str) -> str:
     """A path as valid text: file systems allow names that are none, JSON does not."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -24,10 +24,9 @@ from rich.markup import escape
 from facenet_demo import summary
 from facenet_demo.checkpoints import add_calibration
 from facenet_demo.cli import FaceCLI, build, quieten_libraries
-from facenet_demo.commands import exit_code
+from facenet_demo.commands import Interrupted, exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
-from facenet_demo.interruption import Interrupted
 from facenet_demo.progress import console
 from facenet_demo.runs import environment
 from facenet_demo.storage import new_file, write_json

@@ -146,7 +146,7 @@ def _open(path: Path | str) -> Image.Image:
         import pillow_heif
     except ImportError:
         raise ImageError(
-            "HEIC photos need one more package: pip install pillow-heif (or facenet_demo[heif])"
+            "HEIC photos need one more package: pip install pillow-heif (the extra heif)"
         ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
     return Image.open(path, formats=["HEIF"])
@@ -193,6 +193,11 @@ class AugmentSettings:
     brightness: float = 0.1
     contrast: float = 0.2
     erase: float = 0.25
+
+
+def to_pixels(windows: torch.Tensor) -> np.ndarray:
+    """Windows `(..., 3, W, W)` in [0, 1] as `(..., W, W, 3)` uint8."""
+    return (windows * 255).round().byte().movedim(-3, -1).cpu().numpy()
 
 
 class CentreWindow(nn.Module):

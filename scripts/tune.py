@@ -1,6 +1,6 @@
 """Search hyperparameters; --help teaches."""
 
-from facenet_demo.search.command import main
+from facenet_demo.search import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

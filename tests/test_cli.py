@@ -218,11 +218,16 @@ def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path
     assert "At least two people" in error
 
 
+@pytest.mark.parametrize(
+    "setting",
+    ["model.network.dropout=1.5", "data.batch_size=0", "data.window=0", "data.num_workers=-1",
+     "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1"],
+)  # fmt: skip
 def test_a_setting_that_its_class_refuses(
-    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+    setting: str, capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
 ) -> None:
-    args = quick(people_folder, tmp_path, "--model.network.dropout=1.5")
-    assert "dropout must be" in error_of(capsys, *args)
+    name = setting.partition("=")[0].rpartition(".")[2]
+    assert f"{name} must be" in error_of(capsys, *quick(people_folder, tmp_path, f"--{setting}"))
 
 
 def test_a_torchvision_name_that_does_not_exist(

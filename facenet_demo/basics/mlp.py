@@ -25,8 +25,8 @@ class MLP(nn.Module):
     Args:
         sizes: number of inputs, of units in each hidden layer, of outputs.
         activation: of the hidden layers, a key of `ACTIVATIONS`.
-        seed: of the weights at the start, uniform in +-sqrt(1 / inputs of the layer), for ReLU
-            twice the variance that keeps a signal's size (He et al. 2015, arXiv 1502.01852).
+        seed: of the weights at the start, uniform, with variance 1 / inputs of the layer; for ReLU
+            twice that, which keeps a signal's size (He et al. 2015, arXiv 1502.01852).
         normalized: whether each hidden layer's sums are normalised over the batch first.
     """
 

@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 from rich.table import Table
 
+from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.benchmarks.peers import PEERS
 from facenet_demo.cli import CONFIGS
 from facenet_demo.features.filters import fit_gabors
@@ -102,7 +103,7 @@ def run(
     unknown = sorted(set(protocols) - set(PROTOCOLS))
     if unknown:
         raise UserError(f"There is no protocol {unknown[0]}; there are: {', '.join(PROTOCOLS)}.")
-    rows = _read(output)
+    rows = read_finished(output, "rows", Row)
     wanted = []
     for name in protocols:
         protocol = PROTOCOLS[name]
@@ -190,14 +191,3 @@ def _photos(trained: TrainedRun, stage: str) -> tuple[np.ndarray, np.ndarray]:
 def _digest(config: Path) -> str:
     settings = yaml.safe_load(config.read_text("utf-8"))  # comments do not count
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
-
-
-def _read(output: Path) -> list[Row]:
-    if not output.exists():
-        return []
-    try:
-        return [Row(**row) for row in json.loads(output.read_text("utf-8"))["rows"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{output} is no result of this benchmark ({error}). Name another --output."
-        ) from error

@@ -284,7 +284,7 @@ def _report(result, output: Path) -> None:  # noqa: ANN001
 def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
-    return exit_code(_run, "; finished figures are kept.")
+    return exit_code(_run, ". accuracy, crashes and search go on where they were.")
 
 
 def _run() -> int:

@@ -10,7 +10,6 @@ finished run showed is written at once, and a second call goes on with the next 
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import random
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import epochs_done
@@ -102,7 +102,7 @@ def run(num_kills: int, num_in_saves: int, runs: Path, output: Path, seed: int =
     Raises:
         UserError: if a run that was not killed fails, or `output` is another file.
     """
-    rows = _read(output)
+    rows = read_finished(output, "runs", KilledRun)
     found = Crashes([row for row in rows if row.seed == seed])
     if found.num_kills >= num_kills:
         return found
@@ -163,17 +163,6 @@ def _kill(
     _finish(process)
     different = not _same(_weights(folder), expected)
     return KilledRun(seed, killed, in_saves, unreadable, different)
-
-
-def _read(output: Path) -> list[KilledRun]:
-    if not output.exists():
-        return []
-    try:
-        return [KilledRun(**row) for row in json.loads(output.read_text("utf-8"))["runs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{output} is no result of this benchmark ({error}). Name another --output."
-        ) from error
 
 
 def _args(runs: Path) -> list[str]:

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-_GREY = np.array([0.299, 0.587, 0.114])
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue
 
 
 def pixels_svm(x: np.ndarray, y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray) -> float:
@@ -77,7 +77,7 @@ PEERS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], floa
 
 
 def _grey(windows: np.ndarray) -> np.ndarray:
-    return windows @ _GREY
+    return windows @ GREY
 
 
 def _lbp(grey: np.ndarray, grid: int = 8, radius: int = 2) -> np.ndarray:

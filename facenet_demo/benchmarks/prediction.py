@@ -25,6 +25,7 @@ from rich.table import Table
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
+from facenet_demo.benchmarks.peers import GREY
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.detect import main_face
 from facenet_demo.predict import Predictor
@@ -33,7 +34,6 @@ from facenet_demo.records import UserError
 from facenet_demo.transforms import read_image
 
 _CANVAS = (1200, 1600)
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def _windows(predictor: Predictor, files: Sequence[Path]) -> torch.Tensor:
 
 
 def _grey(windows: torch.Tensor) -> np.ndarray:
-    return (windows.permute(0, 2, 3, 1).numpy() @ _GREY).reshape(len(windows), -1)
+    return (windows.permute(0, 2, 3, 1).numpy() @ GREY).reshape(len(windows), -1)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -155,7 +155,8 @@ def crops_folder(samples: Sequence[Sample], settings: CropSettings, cache: Path)
             state = (status.st_size, status.st_mtime_ns)
         except OSError:
             state = (-1, -1)
-        key.update(repr((os.fsencode(sample.path.resolve()), sample.person, *state)).encode())
+        place = os.fsencode(os.path.realpath(sample.path))  # a loop of links is no error here
+        key.update(repr((place, sample.person, *state)).encode())
     return cache / "crops" / key.hexdigest()[:20]
 
 

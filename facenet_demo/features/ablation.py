@@ -1,7 +1,7 @@
 """What does the network lose without some of its units? (Bau et al. 2020, PNAS 117:30071.)
 
     base = right_answers(network, images, labels)                        # (N,) bool
-    without = right_answers(network, images, labels, ("stages.2", [17], means))
+    without = right_answers(network, images, labels, Ablation("stages.2", [17], means))
     cost = base.mean() - without.mean()
 
 An ablated unit is held at its mean over training images, which takes away what it says and leaves

@@ -2,7 +2,7 @@
 
     pooled = pool(network, ["stages.3"], batches)          # layer -> (N, U) mean of each map
     selectivity(pooled["stages.3"], labels, num_people)    # (U,)
-    accuracy = Probe(train_pooled, train_labels).right(test_pooled, test_labels).mean()
+    accuracy = Probe(train_pooled, train_labels, num_people).right(test_pooled, test_labels).mean()
 
 Class selectivity is `(m - r) / (m + r)`, m the mean response to the person with the largest, r to
 all others (Morcos et al. 2018, arXiv 1803.06959). The linear probe (Alain and Bengio 2016, arXiv

@@ -1,6 +1,6 @@
 """Statistics of a stream: what is kept does not grow with the number of photos.
 
-best = TopK(num_units=32, k=9)
+best = TopK(k=9)
 quantiles = Quantiles(num_units=32)
 for maps, rows in ...:
     best.add(maps.amax((2, 3)), rows)

@@ -47,7 +47,11 @@ class TorchvisionNetwork(FaceNetwork):
             raise ValueError(
                 f"torchvision has no classifier named {settings.name!r}. Did you mean: {near}?"
             )
-        self.body = models.get_model(settings.name, weights=None)
+        plain: dict[str, bool] = {}
+        if settings.name in ("googlenet", "inception_v3"):
+            # They would answer training with the scores of side branches, too.
+            plain = {"aux_logits": False, "init_weights": True}
+        self.body = models.get_model(settings.name, weights=None, **plain)
         linear = [name for name, m in self.body.named_modules() if isinstance(m, nn.Linear)]
         convolutions = [name for name, m in self.body.named_modules() if isinstance(m, nn.Conv2d)]
         if not linear or not convolutions:

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 
-from facenet_demo.commands import exit_code
+from facenet_demo.commands import exit_code, positive
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import Gallery
 from facenet_demo.predict.inputs import Found, find_files, is_video, read_list
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--csv", type=Path, metavar="FILE", help="a row for each face")
     add("--annotate", type=Path, metavar="DIR", help="copies with boxes and names")
-    add("--top", type=_at_least_1, default=3, metavar="N", help="guesses for each face (3)")
+    add("--top", type=positive, default=3, metavar="N", help="guesses for each face (3)")
     add("--threshold", type=float, metavar="X",
         help="a face is known above this certainty, with a gallery this similarity")  # fmt: skip
     add("--false-accept-rate", type=float, metavar="X",
@@ -91,21 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--save-gallery", type=Path, metavar="FILE", help="keep it, as FILE.safetensors")
     add("--strangers", type=Path, metavar="DIR",
         help="photos of people who are not in the gallery; they set its threshold")  # fmt: skip
-    add("--every", type=_at_least_1, default=5, metavar="N",
+    add("--every", type=positive, default=5, metavar="N",
         help="of videos every N-th frame is looked at (5)")  # fmt: skip
-    add("--search-side", type=_at_least_1, default=640, metavar="PIXELS",
-        help="longer side of the search; faces down to 1/20 of it are found (640)")  # fmt: skip
-    add("--max-megapixels", type=_at_least_1, default=MAX_PIXELS // 1_000_000, metavar="N",
+    add("--search-side", type=positive, default=640, metavar="PIXELS",
+        help="longer side of a photo while it is searched; there, faces of 32 pixels and more are "
+        "found (640)")  # fmt: skip
+    add("--max-megapixels", type=positive, default=MAX_PIXELS // 1_000_000, metavar="N",
         help="larger photos are refused (100)")  # fmt: skip
-    add("--threads", type=_at_least_1, metavar="N", help="photos at once (one for each core)")
+    add("--threads", type=positive, metavar="N", help="photos at once (one for each core)")
     return parser
-
-
-def _at_least_1(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
 
 
 def _run(settings: argparse.Namespace) -> int:
@@ -186,24 +180,21 @@ class _Work:
             seen = predict_video(self.predictor, path, self.every)
             if self.folder is not None:
                 for number, person in enumerate(seen.appearances, 1):
-                    pixels = frame_at(path, person.best_time)
-                    target = place.with_name(f"{place.name}-{number}.jpg")
-                    self._draw(path, target, Photo(pixels, pixels.shape[:2]), (person.best,))
+                    with suppress(ImageError):  # gone or changed since it was named
+                        pixels = frame_at(path, person.best_time)
+                        target = place.with_name(f"{place.name}-{number}.jpg")
+                        self._draw(path, target, Photo(pixels, pixels.shape[:2]), (person.best,))
             return seen
         result = self.predictor(path)
         if self.folder is not None and result.error is None:
-            try:
+            with suppress(ImageError):
                 photo = read_photo(path, self.predictor.reader.max_pixels)
-            except ImageError:  # gone or changed since it was named
-                return result
-            self._draw(path, place, photo, result.faces)
+                self._draw(path, place, photo, result.faces)
         return result
 
     def _draw(self, source: Path, place: Path, photo: Photo, faces: Sequence[Prediction]) -> None:
         assert self.folder is not None
         target = self.folder / place
-        if target.suffix.lower() not in (".jpg", ".jpeg"):
-            target = target.with_name(f"{target.name}.jpg")
         if os.path.realpath(target) == os.path.realpath(source):
             raise UserError(f"{target} would be written over; name another folder to --annotate.")
         try:
@@ -216,18 +207,25 @@ class _Work:
 def _named(work: _Work, found: Found, num_threads: int | None) -> Iterator[Result]:
     for folder, reason in found.unreadable:
         yield PhotoResult(as_text(folder), None, error=reason)
-    items = list(zip(found.files, _different(found.places), strict=True))
+    items = list(zip(found.files, _copies(found.places), strict=True))
     results = ordered_map(work, items, num_threads)
     yield from track(results, len(items), "Naming faces") if len(items) > _LONG_LIST else results
 
 
-def _different(places: Sequence[Path]) -> Iterator[Path]:
-    """Places for copies: the same name a second time gets a number."""
-    taken: dict[str, int] = {}
+def _copies(places: Sequence[Path]) -> Iterator[Path]:
+    """Where copies go, as JPEG; a name that is taken gets a number."""
+    taken: set[Path] = set()
     for place in places:
-        count = taken.get(str(place), 0)
-        taken[str(place)] = count + 1
-        yield place.with_name(f"{place.stem}-{count + 1}{place.suffix}") if count else place
+        # Those of a video are several, with numbers of their own behind its whole name.
+        as_it_is = is_video(place) or place.suffix.lower() in (".jpg", ".jpeg")
+        first = place if as_it_is else place.with_name(f"{place.name}.jpg")
+        copy = first
+        number = 1
+        while copy in taken:
+            number += 1
+            copy = first.with_name(f"{first.stem}-{number}{first.suffix}")
+        taken.add(copy)
+        yield copy
 
 
 def _writers(settings: argparse.Namespace, files: ExitStack) -> list[Callable[[Result], None]]:

@@ -46,7 +46,7 @@ Write a trained network as an ONNX file, and check that it answers as the networ
   python scripts/export.py runs/.../checkpoints/last.ckpt last.onnx
   python scripts/predict.py model.onnx photo.jpg                     uses it
 
-Needs the extra: pip install "facenet_demo[onnx]".
+Needs the extra: pip install -e ".[onnx]"
 """
 
 
@@ -89,7 +89,7 @@ def export(model: TorchModel, path: Path) -> Check:
     except ImportError as error:
         raise UserError(
             f"Exporting needs {error.name}: pip install onnx onnxscript onnxruntime "
-            "(or facenet_demo[onnx])."
+            "(the extra onnx)."
         ) from None
     try:
         with new_file(path) as temporary:

@@ -88,7 +88,7 @@ class OnnxModel(Model):
             import onnxruntime
         except ImportError:
             raise UserError(
-                f"{path} needs onnxruntime: pip install onnxruntime (or facenet_demo[onnx])."
+                f"{path} needs onnxruntime: pip install onnxruntime (the extra onnx)."
             ) from None
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4

@@ -88,4 +88,4 @@ class TrainedNamer(Namer):
         start = f"Unknown: a certainty of {threshold:.1%} or less"
         if self._own_threshold:
             return f"{start}, as you said."
-        return f"{start}; {rate:.1%} of the strangers in validation got a name."
+        return f"{start}; at most {rate:.1%} of the strangers in validation got a name."

@@ -61,6 +61,9 @@ class Predictor:
         self.model = model if isinstance(model, Model) else load_model(model)
         self.reader = FaceReader(self.model.window, self.model.face_scale, search_side, max_pixels)
         self.num_guesses = num_guesses
+        lowest = 0 if gallery is None else -1  # of a probability, of a similarity
+        if threshold is not None and not lowest <= threshold <= 1:
+            raise UserError(f"The threshold must be in [{lowest}, 1], not {threshold}.")
         self.namer: Namer
         if gallery is None:
             self.namer = TrainedNamer(

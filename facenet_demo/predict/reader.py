@@ -62,8 +62,8 @@ class FaceReader:
     Args:
         window: side of the window, pixels.
         face_scale: how large the face is in it, see `align.template`.
-        search_side: larger photos are searched at this longer side, pixels; faces down to 1/20 of
-            it are found.
+        search_side: larger photos are searched at this longer side, pixels; faces of 32 pixels and
+            more are found there.
         max_pixels: larger files are refused by their header.
     """
 

@@ -31,6 +31,8 @@ from facenet_demo.transforms import ImageError
 _LEAST_OVERLAP = 0.3
 # A face not seen for so many seconds has gone; when it comes back, that is another appearance.
 _LONGEST_GAP = 1.0
+# Of the frames that a whole video announces so many can be read.
+_LEAST_SHARE = 0.9
 
 
 class Frame(NamedTuple):
@@ -90,7 +92,7 @@ def read_frames(path: Path, every: int) -> Iterator[Frame]:
     """Every `every`-th frame, the first one first.
 
     Raises:
-        ImageError: if there is no such file, or OpenCV cannot read it.
+        ImageError: if there is no such file, or OpenCV cannot read it, or not to its end.
         UserError: if `every` is not positive.
     """
     if every < 1:
@@ -114,6 +116,9 @@ def read_frames(path: Path, every: int) -> Iterator[Frame]:
             number += 1
         if number == 0:
             raise ImageError("not a video that can be read")
+        announced = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # not exact in every format
+        if number < _LEAST_SHARE * announced:
+            raise ImageError(f"damaged: {number} of {announced} frames can be read")
     finally:
         video.release()
 

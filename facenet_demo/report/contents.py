@@ -1,7 +1,7 @@
 """What a report shows: plain values and the names of picture files, no arrays and no network.
 
-Files are named relative to the report's folder, with forward slashes. A score is None where it has
-no meaning (a Gabor fit of a deep layer) or was not measured.
+Files are named relative to the report's folder, with forward slashes. A score is None where it was
+not measured.
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ SCORES: dict[str, Measure] = {
     ),
     "gabor_r2": Measure(
         "edge fit",
-        "How well an ideal edge or bar detector (a Gabor function) explains the unit's kernel. "
-        "Only the first layer's kernels are large enough to tell.",
+        "How well an ideal edge or bar detector (a Gabor function) explains the unit's kernel; of "
+        "deeper units the effective kernel, what they respond to in the picture on average.",
     ),
     "selectivity": Measure(
         "person selectivity",
@@ -64,7 +64,8 @@ SCORES: dict[str, Measure] = {
 MEASURES: dict[str, Measure] = {
     "edges": Measure(
         "Edges",
-        "How much the layer's units prefer stripes of one direction to stripes of others.",
+        "How well an ideal edge or bar detector (a Gabor function) explains what the layer's units "
+        "respond to.",
     ),
     "parts": Measure(
         "Parts",

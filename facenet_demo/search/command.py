@@ -20,8 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facenet_demo.cli import parse, quieten_libraries
-from facenet_demo.commands import exit_code
-from facenet_demo.interruption import Interrupted
+from facenet_demo.commands import Interrupted, exit_code, positive
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.search.pictures import write_page
@@ -50,11 +49,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _run(args: Sequence[str]) -> int:
-    try:
-        tune(args)
-    except Interrupted as interrupted:
-        console.print(f"[bold]Interrupted[/]{_KEPT}")
-        return interrupted.exit_code
+    tune(args)
     return 0
 
 
@@ -72,8 +67,8 @@ def tune(args: Sequence[str]) -> Path:
     if options.worker:
         _work_for(search, options.worker)
         return search.folder
-    search.folder.mkdir(parents=True, exist_ok=True)
     try:
+        search.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(search.folder / ".lock", timeout=0):
             study = search.open()
             if search.storage is None:
@@ -142,27 +137,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--space", required=True, type=Path, help="what is varied: configs/search/orl.yaml")
     add("--sampler", choices=["grid", "random", "bayesian"], default="bayesian",
         help="how settings are drawn (default: bayesian)")  # fmt: skip
-    add("--trials", type=_positive, metavar="N",
+    add("--trials", type=positive, metavar="N",
         help="how many settings are tried (default: 30, a grid all)")  # fmt: skip
-    add("--seeds", type=_positive, default=1, metavar="N",
+    add("--seeds", type=positive, default=1, metavar="N",
         help="trainings in each trial, whose mean counts (default: 1)")  # fmt: skip
     add("--objective", default="val/loss", metavar="NAME",
         help="validation figure to go by, such as val/accuracy (default: val/loss)")  # fmt: skip
     add("--no-pruning", action="store_true", help="let hopeless trainings run to their end")
-    add("--jobs", type=_positive, default=1, metavar="N",
+    add("--jobs", type=positive, default=1, metavar="N",
         help="trials at once, which share the cores (default: 1)")  # fmt: skip
     add("--folder", type=Path, help="where it all goes (default: runs/search-NAME-SAMPLER)")
     add("--storage", metavar="URL", help="database of the trials (default: a file in the folder)")
     add("--seed", type=int, default=0, help="another seed, other trials (default: 0)")
     add("--worker", type=int, help=argparse.SUPPRESS)  # the process it works for
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return value
 
 
 def _search(options: argparse.Namespace, rest: list[str]) -> Search:

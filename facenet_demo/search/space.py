@@ -211,6 +211,8 @@ def _setting(name: str, described: Any, where: str) -> Setting:
         raise ValueError(f"points of {name} must be a whole number from 2, not {points}")
     if step is not None:  # the last value that whole steps reach
         high = round(low + int((high - low) / step + 1e-9) * step, 12)
+        if high == low:
+            raise ValueError(f"the step of {name}, {step}, is larger than its range, {values}")
     return Setting(name, kind, where, (), low, high, step, points, conditions)
 
 

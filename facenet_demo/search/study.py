@@ -34,9 +34,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from facenet_demo.cli import build
-from facenet_demo.interruption import Interrupted
+from facenet_demo.commands import Interrupted
 from facenet_demo.records import UserError
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
+from facenet_demo.tasks.metrics import ERRORS
 
 Sampler = Literal["grid", "random", "bayesian"]
 _REPORTS = 20  # in a training: the storage is told so often how it goes
@@ -91,7 +92,7 @@ class Search:
 
     @property
     def higher_is_better(self) -> bool:
-        return not self.objective.endswith("loss")
+        return self.objective.removeprefix("val/") not in ERRORS
 
     def open(self) -> optuna.Study:
         """The study in its storage, made if it is not there yet.
@@ -228,6 +229,9 @@ class Search:
         cli = build(args)
         if not len(cli.datamodule.split.rows["val"]):
             raise UserError("A search needs validation photos to judge by: --data.split.val 1")
+        known = [f"val/{name}" for name in cli.model.metrics["of_val"]]
+        if self.objective not in known:
+            raise UserError(f"There is no figure {self.objective}; there are {', '.join(known)}.")
         watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
         trainer: Any = cli.trainer  # its list of callbacks is not declared
         trainer.callbacks.insert(0, watch)
@@ -242,11 +246,6 @@ class Search:
         if watch.diverged:
             raise ArithmeticError(f"diverged: the loss was no number in epoch {len(epochs)}")
         kept = min(epochs, key=lambda epoch: epoch["val/loss"])
-        if self.objective not in kept:
-            raise UserError(
-                f"There is no figure {self.objective}; there are "
-                f"{', '.join(name for name in kept if name.startswith('val/'))}."
-            )
         trainer.logger.log_hyperparams(chosen, {self.objective: kept[self.objective]})
         trainer.logger.finalize("success")
         return kept[self.objective]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torchmetrics import Metric
 
+ERRORS = frozenset({"loss", "rmse", "nme", "nme_of_mean_shape"})  # lower is better; else higher
+
 
 class PhotoMean(Metric):
     """The mean over photos, those on other devices too.

@@ -1,6 +1,6 @@
 """All that is measured for a report, in order, each step announced.
 
-found = take(network, settings, layers, evidence, names_people=True, step=print)
+found = take(network, settings, layers, evidence, names_people=True, seed=0, step=print)
 """
 
 from __future__ import annotations

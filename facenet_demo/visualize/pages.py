@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from facenet_demo import plots
@@ -25,6 +24,7 @@ from facenet_demo.report import (
     UnitPage,
 )
 from facenet_demo.storage import new_file
+from facenet_demo.transforms import to_pixels
 from facenet_demo.visualize.measurements import Measurements
 
 _NUM_PEOPLE = 6  # of each unit, those that it responds to most
@@ -112,7 +112,7 @@ class PageMaker:
                 self._network(windows)
             maps = maps_of(trace[layer]).cpu().numpy()
             yield self._save(
-                f"{place}/maps.png", plots.activation_sheet(_pixels(windows), maps), "maps",
+                f"{place}/maps.png", plots.activation_sheet(to_pixels(windows), maps), "maps",
                 f"What the first {min(10, maps.shape[1])} units make of {len(rows)} test faces, "
                 "from black (lowest) to yellow (highest).",
             )  # fmt: skip
@@ -144,7 +144,7 @@ class PageMaker:
                                f"it responds to most. Outlined: {evidence.part_names[part]}.")
                 )  # fmt: skip
             if found:
-                picture = _pixels(found.pictures[layer][unit][None])[0]
+                picture = to_pixels(found.pictures[layer][unit])
                 pictures.append(
                     self._save(f"{place}-synthesis.webp", _enlarged(picture, 128), "synthesis",
                                "A picture computed to excite the unit. It illustrates; it proves "
@@ -196,7 +196,7 @@ class PageMaker:
                         maps[int(unit), int(row)] = seen[i, unit].copy()
         return {
             unit: plots.part_sheet(
-                _pixels(evidence.test_windows[top[unit]]),
+                to_pixels(evidence.test_windows[top[unit]]),
                 np.stack([maps[unit, int(row)] for row in top[unit]]),
                 float(measured.held_out.thresholds[unit, part]),
                 (evidence.test_parts[top[unit]] == int(part)).cpu().numpy(),
@@ -214,11 +214,6 @@ def save_picture(folder: Path, file: str, pixels: np.ndarray, kind: str, caption
     with new_file(folder / file) as temporary:
         Image.fromarray(pixels).save(temporary, quality=88)
     return Picture(file, caption, kind)
-
-
-def _pixels(windows: torch.Tensor) -> np.ndarray:
-    """Windows `(B, 3, W, W)` in [0, 1] as `(B, W, W, 3)` uint8."""
-    return (windows * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
 from facenet_demo.storage import as_text
-from facenet_demo.transforms import ImageError
+from facenet_demo.transforms import ImageError, to_pixels
 from facenet_demo.visualize.pages import save_picture
 
 _NUM_ANSWERS = 5
@@ -86,7 +86,7 @@ def explain(
         calibration = trained.calibration or Calibration()
         probability = calibration.probability(logits)[0]
         order = probability.argsort(descending=True)[:_NUM_ANSWERS].tolist()
-        target, pixels = order[0], _pixels(window)
+        target, pixels = order[0], to_pixels(window)
         name = trained.people[target]
         place = f"photos/{number}"
         pictures = [
@@ -134,10 +134,6 @@ def explain(
             pictures=tuple(pictures),
             units=tuple(sorted(spoken, key=lambda one: -one.contribution)),
         )
-
-
-def _pixels(window: torch.Tensor) -> np.ndarray:
-    return (window * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _enlarged(pixels: np.ndarray) -> np.ndarray:

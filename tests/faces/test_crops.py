@@ -144,7 +144,8 @@ def with_bad_files(samples: list[Sample]) -> list[Sample]:
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "folder.jpg").mkdir()
     Image.new("RGB", (80, 80), "grey").save(folder / "nobody.png")
-    names = ["empty.jpg", "text.jpg", "cut.png", "folder.jpg", "nobody.png", "gone.jpg"]
+    (folder / "loop.png").symlink_to("loop.png")
+    names = ["loop.png", "empty.jpg", "text.jpg", "cut.png", "folder.jpg", "nobody.png", "gone.jpg"]
     bad = [Sample(folder / name, "p0") for name in names]
     return [*samples[:2], *bad, *samples[2:]]
 
@@ -155,6 +156,7 @@ def test_one_bad_file_is_one_line_with_its_reason(samples: list[Sample], tmp_pat
     reasons = {Path(entry.file).name: entry.reason for entry in crops.left_out}
     assert reasons.pop("cut.png").startswith("damaged image")
     assert reasons == {
+        "loop.png": "too many levels of symbolic links",
         "empty.jpg": "empty file",
         "text.jpg": "not an image",
         "folder.jpg": "is a directory",
@@ -172,7 +174,7 @@ def test_an_undetected_face_is_cropped_at_the_centre_if_asked_for(
     assert Path(crops.files[row]).name == "nobody.png"
     assert (crops.images[row] == 128).all()
     np.testing.assert_allclose(crops.landmarks[row], template(48, 32), atol=1e-4)
-    assert len(crops.left_out) == 5
+    assert len(crops.left_out) == 6
 
 
 def test_nothing_but_bad_files_is_no_crops(samples: list[Sample], tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_it_is_torchvisions_network_but_for_the_last_layer() -> None:
     torch.testing.assert_close(network(images), peer(images))
 
 
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_networks_with_side_branches_answer_training_with_scores(name: str) -> None:
+    network = Torchvision(name).build(7).train()
+    assert network(torch.rand(2, 3, 80, 80)).shape == (2, 7)
+
+
 def test_a_misspelt_name_gets_the_right_one() -> None:
     with pytest.raises(ValueError, match="resnet18"):
         Torchvision("resnet_18").build(7)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
-from facenet_demo.predict.command import main
+from facenet_demo.predict.command import _copies, main
 from facenet_demo.predict.output import CSV_COLUMNS, printable
 from facenet_demo.predict.results import SCHEMA
 
@@ -153,10 +153,19 @@ def test_copies_with_names_keep_their_places_apart(
     made = {str(path.relative_to(out)) for path in out.rglob("*.jpg") if path.is_file()}
     assert made == {
         "holiday/a.jpg", "holiday/sub.jpg/b c\n'\"😀.png.jpg", "holiday/nobody.png.jpg",
-        "1.pgm.jpg", "1-2.pgm.jpg",
+        "1.pgm.jpg", "1.pgm-2.jpg",
     }  # fmt: skip
     with Image.open(out / "1.pgm.jpg") as image:
         assert image.size == (92 * 6, 112 * 6)
+
+
+def test_no_copy_is_written_over_another() -> None:
+    places = ["a.jpg", "a.jpg", "a-2.jpg", "a.png", "a.png.jpg", "sub/a.jpg", "a.mp4", "a.mp4"]
+    copies = [str(copy) for copy in _copies([Path(place) for place in places])]
+    assert copies == [
+        "a.jpg", "a-2.jpg", "a-2-2.jpg", "a.png.jpg", "a.png-2.jpg", "sub/a.jpg", "a.mp4",
+        "a-2.mp4",
+    ]  # fmt: skip
 
 
 def test_a_video_is_a_table_of_people(

@@ -160,6 +160,9 @@ def test_a_checkpoint_without_strangers_says_so(predictor: Predictor, run_folder
 def test_settings_that_contradict_each_other_are_an_error(run_folder: Path) -> None:
     with pytest.raises(UserError, match="not both"):
         Predictor(run_folder, threshold=0.5, false_accept_rate=0.1)
+    for nowhere in (95, -0.1, float("nan")):
+        with pytest.raises(UserError, match=rf"must be in \[0, 1\], not {nowhere}"):
+            Predictor(run_folder, threshold=nowhere)
     with pytest.raises(UserError, match="gallery"):
         Predictor(run_folder, strangers="here")
     with pytest.raises(UserError, match="below 1"):

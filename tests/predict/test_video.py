@@ -112,6 +112,24 @@ def test_what_is_no_video_is_a_result_that_says_so(
         assert predict_video(predictor, tmp_path / f"{name}.mp4").error == reason
 
 
+def test_what_can_be_read_of_a_damaged_video_is_named(
+    predictor: Predictor, video: Path, tmp_path: Path
+) -> None:
+    # An AVI's frames lie one after the other, and its head says how many there are.
+    whole = tmp_path / "whole.avi"
+    writer = cv2.VideoWriter(str(whole), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (480, 240))
+    for frame in read_frames(video, 1):
+        writer.write(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR))
+    writer.release()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    seen = predict_video(predictor, cut, 10)
+    assert len(seen.appearances) > 0
+    assert seen.error is not None
+    assert seen.error.startswith("damaged: ")
+    assert predict_video(predictor, whole, 10).error is None
+
+
 def test_wrong_use_is_said(predictor: Predictor, video: Path) -> None:
     with pytest.raises(UserError, match="not 0"):
         predict_video(predictor, video, every=0)

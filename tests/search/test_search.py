@@ -17,7 +17,7 @@ from small_search import make, params, played, small
 
 import facenet_demo.search.study as study_module
 from facenet_demo.cli import CONFIGS
-from facenet_demo.interruption import Interrupted
+from facenet_demo.commands import Interrupted
 from facenet_demo.records import UserError
 from facenet_demo.search.command import main, tune
 from facenet_demo.search.space import read_space
@@ -216,6 +216,21 @@ def test_after_a_kill_the_same_command_goes_on(
 
 
 # Mistakes
+
+
+@pytest.mark.parametrize(
+    ("objective", "higher"),
+    [("val/loss", False), ("val/accuracy", True), ("val/rmse", False), ("val/nme", False)],
+)
+def test_of_errors_the_lowest_is_the_best(
+    objective: str, higher: bool, people_folder: Path, space_file: Path, tmp_path: Path
+) -> None:
+    search = make(people_folder, space_file, tmp_path / "s", objective=objective)
+    assert search.higher_is_better == higher
+    direction = optuna.study.StudyDirection.MAXIMIZE if higher else (
+        optuna.study.StudyDirection.MINIMIZE
+    )  # fmt: skip
+    assert search.open().direction == direction
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_the_shipped_space_is_also_a_grid() -> None:
         ("x: {int: [1, 2.5]}", "line 3: x is an int"),
         ("x: {int: [1, 5], step: 1.5}", "line 3: the step of x must be a positive whole"),
         ("x: {float: [0, 1], step: -1}", "line 3: the step"),
+        ("x: {int: [1, 2], step: 5}", "line 3: the step of x, 5, is larger than its range"),
         ("x: {float: [0, .nan]}", "line 3: x needs two numbers"),
         ("x: {float: [1, 2, 3]}", "line 3: x needs two numbers"),
         ("x: {log: [1, 2], points: 1}", "line 3: points of x"),
