@@ -95,6 +95,7 @@ def crashes(
 
 def speed(
     repeats: int = 5,
+    lfw_root: Path | None = None,
     runs: Path = Path("runs/benchmark"),
     output: Path = RESULTS / "speed.json",
 ) -> None:
@@ -102,12 +103,19 @@ def speed(
 
     Args:
         repeats: How often both sides are run, in turn.
+        lfw_root: The folder lfw_funneled, to time the larger network on it, too.
         runs: Where run folders go.
         output: Where the figures go.
     """
     from facenet_demo.benchmarks import speed as benchmark
 
-    _report(benchmark.trainer_against_loop(repeats, runs), output)
+    results = {}
+    for config in ("orl.yaml",) if lfw_root is None else ("orl.yaml", "lfw.yaml"):
+        root = lfw_root if config == "lfw.yaml" else None
+        found = benchmark.trainer_against_loop(config, repeats, runs, root)
+        console.print(str(found))
+        results[config] = asdict(found)
+    write_json(output, {"environment": environment(), **results})
 
 
 def loading(
