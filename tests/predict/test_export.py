@@ -114,7 +114,7 @@ def test_without_its_packages_it_names_them(
 ) -> None:
     for name in ("onnxruntime", "onnx"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(UserError, match=r"pip install onnx.*facenet_demo\[onnx\]"):
+    with pytest.raises(UserError, match=r"pip install onnx.*the extra onnx"):
         export(predictor.model, tmp_path / "a.onnx")
     with pytest.raises(UserError, match="pip install onnxruntime"):
         load_model(onnx_path)
