@@ -38,7 +38,8 @@ class Searches:
 
     Attributes:
         best: for each sampler and repeat the lowest validation loss after each trial.
-        overhead: share of the trials' seconds that was not training.
+        overhead: share of the trials' seconds that training them without a search would not take:
+            drawing settings, keeping the books.
         pruned: share of trials that were ended early, with pruning on.
         saved: share of the seconds that this saved, against trials of median length.
         pruned_best: for each repeat of the pruned Bayesian search its lowest validation loss.

@@ -226,6 +226,7 @@ class Search:
         ]  # fmt: skip
         if self.num_seeds > 1:
             args.append(f"--seed_everything={seed}")
+        started = time.perf_counter()
         cli = build(args)
         if not len(cli.datamodule.split.rows["val"]):
             raise UserError("A search needs validation photos to judge by: --data.split.val 1")
@@ -235,7 +236,6 @@ class Search:
         watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
         trainer: Any = cli.trainer  # its list of callbacks is not declared
         trainer.callbacks.insert(0, watch)
-        started = time.perf_counter()
         trainer.fit(cli.model, cli.datamodule)
         spent = trial.user_attrs.get("training_seconds", 0) + time.perf_counter() - started
         trial.set_user_attr("training_seconds", round(spent, 3))
