@@ -193,6 +193,27 @@ def test_hopeless_trainings_end_early(people_folder: Path, tmp_path: Path) -> No
     assert best(study).params["model.optimizer.lr"] == 0.05
 
 
+def test_a_training_with_a_bad_start_and_a_good_end_is_not_hopeless(
+    people_folder: Path, space_file: Path, tmp_path: Path
+) -> None:
+    search = make(people_folder, space_file, tmp_path / "s", prune=True)
+    study = optuna.create_study(pruner=search._pruner())
+    curves = {"usual": [4 - 0.1 * step for step in range(1, 21)],
+              "late": [7.0] * 11 + [2.6 - 0.1 * step for step in range(9)],
+              "hopeless": [7.0] * 20}  # fmt: skip
+    lengths = {}
+    for name in ["usual"] * 5 + ["late", "hopeless"]:
+        trial = study.ask()
+        for step, loss in enumerate(curves[name], 1):
+            trial.report(loss, step)
+            if trial.should_prune():
+                break
+        lengths[name] = step
+        study.tell(trial, loss)
+    assert lengths["usual"] == lengths["late"] == 20
+    assert 10 < lengths["hopeless"] < 16
+
+
 def test_after_a_kill_the_same_command_goes_on(
     people_folder: Path, space_file: Path, tmp_path: Path
 ) -> None:
