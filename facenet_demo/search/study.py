@@ -40,7 +40,7 @@ from facenet_demo.search.space import Setting, Value, flags, points, suggest
 from facenet_demo.tasks.metrics import ERRORS
 
 Sampler = Literal["grid", "random", "bayesian"]
-_REPORTS = 20  # in a training: the storage is told so often how it goes
+REPORTS = 20  # in a training: the storage is told so often how it goes
 _HEARTBEAT, _GRACE = 15, 60  # seconds; after so long without a sign a worker elsewhere is dead
 _RETRY = "retry_of"
 _SURPLUS = "surplus"
@@ -263,7 +263,7 @@ class Search:
         if not self.prune:
             return optuna.pruners.NopPruner()
         # While the rate of a one-cycle training is high, so is its loss, above all of good ones.
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=_REPORTS * 6 // 10)
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=REPORTS * 6 // 10)
 
     def _rules(self) -> dict[str, Any]:
         """What must stay the same when a search goes on."""
@@ -311,8 +311,8 @@ class _Watch(Callback):
             return
         if self.trial is None or self.objective not in metrics:
             return
-        report = (trainer.current_epoch + 1) * _REPORTS // (trainer.max_epochs or 1)
-        if report > trainer.current_epoch * _REPORTS // (trainer.max_epochs or 1):
+        report = (trainer.current_epoch + 1) * REPORTS // (trainer.max_epochs or 1)
+        if report > trainer.current_epoch * REPORTS // (trainer.max_epochs or 1):
             self.trial.report(float(metrics[self.objective]), report)
             if self.trial.should_prune():
                 self.pruned = trainer.should_stop = True
