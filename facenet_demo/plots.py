@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -185,9 +186,11 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     shown = counts[np.ix_(chosen, chosen)]
     share = shown / np.maximum(counts[chosen].sum(axis=1, keepdims=True), 1)
     names = [people[int(i)].replace("_", " ") for i in chosen]
-    side = 2.5 + 0.19 * len(names)
-    figure = _figure(side + 0.6, side)
-    axes = figure.subplots()
+    # Laid out by hand, in inches: matplotlib would measure all names, which takes long.
+    side = max(1.5, 0.19 * len(names))
+    margin = 0.5 + 0.055 * max(map(len, names))
+    figure = _figure(margin + side + 1.1, margin + side + 0.45, layout=None)
+    axes = _axes(figure, margin, margin, side, side)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
@@ -199,8 +202,9 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     if len(names) < len(people):
         title += f": the {len(names)} of {len(people)} people most often mistaken"
     axes.set(xlabel="named", ylabel="in the photo")
-    axes.set_title(title, y=1)  # else matplotlib measures all names again to find its place
-    figure.colorbar(image, ax=axes, label="share of the person's photos", shrink=0.8)
+    axes.set_title(title, y=1)
+    bar = _axes(figure, margin + side + 0.2, margin + 0.1 * side, 0.15, 0.8 * side)
+    figure.colorbar(image, cax=bar, label="share of the person's photos")
     return figure
 
 
@@ -222,13 +226,15 @@ def wrong_faces(
     """
     columns = min(6, max(3, len(windows)))
     rows = max(1, -(-len(windows) // columns))
-    figure = _figure(1.9 * columns, 2.35 * rows + 0.5)
-    for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+    width, height = 2.3, 2.25  # of a cell, inches
+    figure = _figure(width * columns, height * rows + 0.4, layout=None)
+    for i, window in enumerate(windows):
+        row, column = divmod(i, columns)
+        axes = _axes(figure, width * column + 0.3, height * (rows - 1 - row) + 0.1, 1.7, 1.7)
         axes.axis("off")
-        if i < len(windows):
-            axes.imshow(windows[i], interpolation="bilinear")
-            text = f"named {named[i]} ({probability[i]:.0%})\nis {right[i]}".replace("_", " ")
-            axes.set_title(text, fontsize=7)
+        axes.imshow(window, interpolation="bilinear")
+        text = f"named {named[i]} ({probability[i]:.0%})\nis {right[i]}".replace("_", " ")
+        axes.set_title(text, fontsize=7)
     found = f"{len(windows)} of" if len(windows) else "none of"
     figure.suptitle(f"Wrongly named: {found} {num_photos} photos", fontsize=10)
     return figure
@@ -243,11 +249,19 @@ def to_array(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _figure(width: float, height: float) -> Figure:
+def _figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
     # No pyplot: it keeps figures alive and wants a screen.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return Figure(figsize=(width, height), dpi=110, layout=layout)
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
 def overlay(picture: np.ndarray, values: np.ndarray, largest: float | None = None) -> np.ndarray:
