@@ -27,7 +27,7 @@ from facenet_demo.splits import SplitSettings
 from facenet_demo.tasks.optimization import SGD
 
 _MIN_PHOTOS = 20
-_NUM_PREPARED = 400
+_NUM_PREPARED = 1000
 _BATCH = 64
 
 

@@ -28,8 +28,8 @@ from sklearn.metrics import roc_auc_score
 from facenet_demo.benchmarks.peers import GREY
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.detect import main_face
+from facenet_demo.parallel import ordered_map
 from facenet_demo.predict import Predictor
-from facenet_demo.predict.parallel import ordered_map
 from facenet_demo.records import UserError
 from facenet_demo.transforms import read_image
 

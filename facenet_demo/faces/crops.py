@@ -13,13 +13,11 @@ a preparation that was stopped goes on where it was.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -30,13 +28,13 @@ from filelock import FileLock
 
 from facenet_demo.faces import align, detect
 from facenet_demo.faces.texts import Texts, map_array, write_texts
+from facenet_demo.parallel import ordered_map
 from facenet_demo.progress import track
 from facenet_demo.records import Sample, UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 3
-_CHUNK = 256
 _LOG, _PHOTOS, IMAGES = "photos.jsonl", "photos.npy", "images.u8"
 # What is kept of each photo beside its pixels, see `Crops`.
 PHOTO = np.dtype(
@@ -256,16 +254,12 @@ def _load(folder: Path) -> Crops:
 def _crop_all(
     paths: Sequence[Path], settings: CropSettings, num_threads: int
 ) -> Iterator[_Crop | str]:
-    """The crop of each photo, or why there is none, in order.
-
-    Threads do: nearly all the time is spent in Pillow and OpenCV, which let go of Python's lock.
-    """
-    own = threading.local()
-
-    def equip() -> None:
-        own.detector = detect.FaceDetector()
+    """The crop of each photo, or why there is none, in order."""
+    own = threading.local()  # OpenCV's networks belong to one thread
 
     def crop(path: Path) -> _Crop | str:
+        if not hasattr(own, "detector"):
+            own.detector = detect.FaceDetector()
         try:
             return _crop(path, settings, own.detector)
         except ImageError as error:
@@ -273,12 +267,9 @@ def _crop_all(
 
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the photos are what runs in parallel
-    pool = ThreadPoolExecutor(num_threads, initializer=equip)
     try:
-        for start in range(0, len(paths), _CHUNK):
-            yield from pool.map(crop, itertools.islice(paths, start, start + _CHUNK))
+        yield from ordered_map(crop, paths, num_threads)
     finally:
-        pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(opencv_threads)
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from facenet_demo.commands import exit_code, positive
+from facenet_demo.parallel import ordered_map
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import Gallery
 from facenet_demo.predict.inputs import Found, find_files, is_video, read_list
@@ -29,7 +30,6 @@ from facenet_demo.predict.output import (
     printable,
     video_table,
 )
-from facenet_demo.predict.parallel import ordered_map
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import Appearance, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video

@@ -70,12 +70,11 @@ def test_of_several_faces_the_main_one_is_cropped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("num_threads", [1, 3])
-def test_the_number_of_threads_and_photos_at_once_change_nothing(
-    num_threads: int, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_number_of_threads_changes_nothing(
+    num_threads: int, samples: list[Sample], tmp_path: Path
 ) -> None:
     many = with_bad_files(samples)
     whole = prepare_crops(many, SETTINGS, tmp_path / "whole")
-    monkeypatch.setattr(module, "_CHUNK", 5)  # the second of 3 parts ends the bad files
     parts = prepare_crops(many, SETTINGS, tmp_path / "parts", num_threads)
     assert np.array_equal(parts.images, whole.images)
     assert list(parts.files) == list(whole.files)
@@ -278,7 +277,7 @@ def test_a_killed_preparation_is_not_believed_and_goes_on_where_it_was(
     assert (leftover / "images.u8").stat().st_size == 4 * 48 * 48 * 3
     cropped = count_crops(monkeypatch)
     assert same(prepare_crops(alike, SETTINGS, cache), whole)
-    assert cropped == [s.path for s in samples[3:]]
+    assert sorted(cropped) == [s.path for s in samples[3:]]
     (folder,) = folders(cache)
     assert folder != leftover
 
