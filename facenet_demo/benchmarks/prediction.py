@@ -103,7 +103,8 @@ def run(folder: Path, lfw_root: Path | None) -> Results:
     faces = {"ORL": count_faces(predictor, [sample.path for sample in ORL().samples()])}
     if lfw_root is not None:
         faces["LFW"] = count_faces(predictor, sorted(lfw_root.glob("*/*.jpg")))
-    outsiders = [Path(file) for stage in split["outsiders"].values() for file in stage]
+    # Not the strangers who taught.
+    outsiders = [Path(file) for stage in ("val", "test") for file in split["outsiders"][stage]]
     train = [Path(file) for file in split["train"]]
     return Results(training_accuracy, accuracy, faces, _galleries(predictor, outsiders, train))
 
