@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-# To be read it must be set, which concerns all threads: once, before there are any.
-_UMASK = os.umask(0o77)
-os.umask(_UMASK)
 
 
 def cache_folder() -> Path:
@@ -29,14 +25,11 @@ def cache_folder() -> Path:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it becomes `path` if the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary(path, path.suffix)
+    # Not tempfile's, which makes files private: a result is as readable as any other new file.
+    temporary.open("xb").close()
     try:
         yield temporary
-        # mkstemp makes files private; a result is as readable as any other new file.
-        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -45,11 +38,10 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; it becomes `path` if the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = _temporary(path)
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_UMASK)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -78,3 +70,9 @@ def write_json(path: Path, value: Any) -> None:
 def as_text(path: Path | str) -> str:
     """A path as valid text: file systems allow names that are none, JSON does not."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _temporary(path: Path, suffix: str = "") -> Path:
+    """A name beside `path` that nothing has yet; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix}")
