@@ -67,7 +67,8 @@ def photo_table(results: Sequence[PhotoResult]) -> Table:
     if folder:
         table.title = Text(f"in {printable(folder)}", style="dim")
     for result in results:
-        file = printable((result.file or "")[len(folder) :].lstrip("/"))
+        path = result.file or ""
+        file = printable(path[len(folder) :].lstrip("/") if folder else path)
         if result.error is not None or not result.faces:
             table.add_row(file, "", "", "", "", Text(printable(result.error or "no face found"),
                           style="red" if result.error else "dim"))  # fmt: skip

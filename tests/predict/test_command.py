@@ -12,12 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
 from facenet_demo.predict.command import _copies, main
-from facenet_demo.predict.output import CSV_COLUMNS, printable
-from facenet_demo.predict.results import SCHEMA
+from facenet_demo.predict.output import CSV_COLUMNS, photo_table, printable
+from facenet_demo.predict.results import SCHEMA, PhotoResult
 
 
 @pytest.fixture
@@ -157,6 +158,20 @@ def test_copies_with_names_keep_their_places_apart(
     }  # fmt: skip
     with Image.open(out / "1.pgm.jpg") as image:
         assert image.size == (92 * 6, 112 * 6)
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        (["/none/a.jpg", "b.jpg"], ["/none/a.jpg", "b.jpg"]),
+        (["/none/a.jpg", "/none/sub/b.jpg"], ["in /none", "│ a.jpg ", "│ sub/b.jpg "]),
+    ],
+)
+def test_a_table_says_once_what_all_paths_begin_with(files: list[str], shown: list[str]) -> None:
+    console = Console(record=True, width=120)
+    console.print(photo_table([PhotoResult(file, None, error="no such file") for file in files]))
+    text = console.export_text()
+    assert all(part in text for part in shown)
 
 
 def test_no_copy_is_written_over_another() -> None:
