@@ -12,6 +12,7 @@ from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import ORL
 from facenet_demo.features.trace import Trace
+from facenet_demo.transforms import to_pixels
 
 FACES = ["s1", "s2", "s15", "s20"]
 UNITS = 6
@@ -22,7 +23,7 @@ data = FaceDataModule(ORL(), window=trained.window, face_scale=trained.face_scal
 windows = data.windows(np.array([data.crops.people.index(person) for person in FACES]))
 with torch.no_grad(), Trace(network, network.layers) as trace:
     network(windows)
-faces = (windows * 255).round().byte().permute(0, 2, 3, 1).numpy()
+faces = to_pixels(windows)
 
 # A sheet of maps is as high as its faces and as wide as a face and its units.
 width = (1 + UNITS) / len(FACES)
@@ -37,7 +38,7 @@ for panel, layer in zip(panels[1:], network.layers, strict=True):
     maps = trace[layer].numpy()
     # The units that differ most over these faces, so that no silent one is shown.
     chosen = np.argsort(-maps.std(axis=(0, 2, 3)))[:UNITS]
-    panel.imshow(plots.activation_sheet(faces, maps[:, chosen], UNITS))
+    panel.imshow(plots.activation_sheet(faces, maps[:, chosen]))
     panel.set_title(
         f"{layer}: {maps.shape[1]} units, maps {maps.shape[2]} x {maps.shape[3]}", fontsize=9
     )

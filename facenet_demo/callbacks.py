@@ -30,6 +30,7 @@ from facenet_demo.transforms import to_pixels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_NUM_MAPS = 8  # of each layer, its first units
 WHAT_IS_WHERE = """
 # What is where
 
@@ -184,7 +185,7 @@ class FeatureBoard(Callback):
             network(self._windows.to(task.device))
         faces = to_pixels(self._windows)
         for layer in network.layers:
-            maps = trace[layer].float().cpu().numpy()
+            maps = trace[layer][:, :_NUM_MAPS].float().cpu().numpy()
             if maps.ndim == 4:
                 sheet = plots.activation_sheet(faces, maps)
                 _add_image(writer, f"maps/{layer}", sheet, epoch)

@@ -60,19 +60,17 @@ def kernel_sheet(kernels: np.ndarray, magnify: int = 8) -> np.ndarray:
     return tile(pixels, columns=min(8, len(pixels)), gap=4)
 
 
-def activation_sheet(windows: np.ndarray, maps: np.ndarray, num_units: int = 8) -> np.ndarray:
-    """A row for each face: the face, then what the first units of a layer make of it.
+def activation_sheet(windows: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """A row for each face: the face, then what some units of a layer make of it.
 
     Args:
         windows: `(F, H, W, 3)` uint8.
         maps: `(F, U, h, w)` activations; a unit has one scale over all faces, so that a dark map
             means that the unit is silent there.
-        num_units: how many units are shown.
 
     Returns:
         `(H', W', 3)` uint8.
     """
-    maps = maps[:, :num_units]
     low, high = (f(maps, axis=(0, 2, 3), keepdims=True) for f in (np.min, np.max))
     levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
     size = windows.shape[2], windows.shape[1]

@@ -27,6 +27,7 @@ from facenet_demo.storage import new_file
 from facenet_demo.transforms import to_pixels
 from facenet_demo.visualize.measurements import Measurements
 
+_NUM_MAPS = 10  # of each layer, its first units
 _NUM_PEOPLE = 6  # of each unit, those that it responds to most
 _NUM_FACES = 4  # with activation maps
 _NUM_OVERLAYS = 4
@@ -110,11 +111,12 @@ class PageMaker:
             windows = self._data.windows(rows).to(self._network.mean.device)
             with evaluating(self._network), Trace(self._network, [layer], stop=True) as trace:
                 self._network(windows)
-            maps = maps_of(trace[layer]).cpu().numpy()
+            maps = maps_of(trace[layer])[:, :_NUM_MAPS].cpu().numpy()
+            sheet = plots.activation_sheet(to_pixels(windows), maps)
             yield self._save(
-                f"{place}/maps.png", plots.activation_sheet(to_pixels(windows), maps), "maps",
-                f"What the first {min(10, maps.shape[1])} units make of {len(rows)} test faces, "
-                "from black (lowest) to yellow (highest).",
+                f"{place}/maps.png", sheet, "maps",
+                f"What the first {maps.shape[1]} units make of {len(rows)} test faces, from black "
+                "(lowest) to yellow (highest).",
             )  # fmt: skip
 
     def _units(self, layer: str, found: Measurements | None):  # noqa: ANN202 - yields UnitPage
@@ -146,7 +148,7 @@ class PageMaker:
             if found:
                 picture = to_pixels(found.pictures[layer][unit])
                 pictures.append(
-                    self._save(f"{place}-synthesis.webp", _enlarged(picture, 128), "synthesis",
+                    self._save(f"{place}-synthesis.webp", enlarged(picture, 128), "synthesis",
                                "A picture computed to excite the unit. It illustrates; it proves "
                                "nothing.")
                 )  # fmt: skip
@@ -216,5 +218,6 @@ def save_picture(folder: Path, file: str, pixels: np.ndarray, kind: str, caption
     return Picture(file, caption, kind)
 
 
-def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:
+def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture `(H, W, 3)` uint8 at another size, `(side, side, 3)`."""
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from facenet_demo import plots
 from facenet_demo.calibration import Calibration
@@ -19,7 +18,7 @@ from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, to_pixels
-from facenet_demo.visualize.pages import save_picture
+from facenet_demo.visualize.pages import enlarged, save_picture
 
 _NUM_ANSWERS = 5
 _NUM_UNITS = 8
@@ -91,8 +90,8 @@ def explain(
         place = f"photos/{number}"
         pictures = [
             save_picture(
-                folder, f"{place}-{kind}.webp", _enlarged(plots.overlay(pixels, values.numpy())),
-                kind, caption,
+                folder, f"{place}-{kind}.webp",
+                enlarged(plots.overlay(pixels, values.numpy()), _SIDE), kind, caption,
             )
             for kind, values, caption in (
                 ("occlusion", occlusion(network, window, target),
@@ -125,7 +124,9 @@ def explain(
         known = bool(calibration.knows(logits)[0])
         yield PhotoPage(
             title,
-            save_picture(folder, f"{place}.webp", _enlarged(pixels), "photo", f"{title}, aligned."),
+            save_picture(
+                folder, f"{place}.webp", enlarged(pixels, _SIDE), "photo", f"{title}, aligned."
+            ),
             tuple(Answer(trained.people[i], float(probability[i])) for i in order),
             text=""
             if known
@@ -134,8 +135,3 @@ def explain(
             pictures=tuple(pictures),
             units=tuple(sorted(spoken, key=lambda one: -one.contribution)),
         )
-
-
-def _enlarged(pixels: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(pixels)
-    return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
