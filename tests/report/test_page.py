@@ -259,6 +259,18 @@ def test_the_keyboard_reaches_the_content(page: Page) -> None:
     assert page.run("document.activeElement.id") == "main"
 
 
+def test_on_a_phone_the_current_page_is_in_view_in_the_navigation(page: Page) -> None:
+    page.size(360)
+    for route in ("#/measures", "#/"):
+        page.go(route)
+        left, right, start, end = page.run("""(() => {
+            const nav = document.getElementById("nav");
+            const link = nav.querySelector("[aria-current]").getBoundingClientRect();
+            return [link.left, link.right, nav.getBoundingClientRect().left, innerWidth];
+        })()""")
+        assert start - 1 <= left < right <= end
+
+
 def test_what_does_not_exist_is_said(page: Page) -> None:
     for hash_ in ("#/nobody", "#/trained/stages.9", f"{LAYER}/99", "#/compare/a/b/c/d", "#/%E0%A4"):
         page.go(hash_)

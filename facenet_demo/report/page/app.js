@@ -108,9 +108,12 @@ function navigation(parts) {
     ["Your photos", route(["photos"]), first === "photos"],
     ["Measures", route(["measures"]), first === "measures"],
   ];
-  document.getElementById("nav").replaceChildren(...entries.filter(Boolean).map(
+  const nav = document.getElementById("nav");
+  nav.replaceChildren(...entries.filter(Boolean).map(
     ([label, href, current]) => h("a", { href, "aria-current": current ? "page" : null }, label)));
-  document.querySelector("#nav [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  const current = nav.querySelector("[aria-current]");
+  // Not scrollIntoView, after which Chromium's Tab key goes on from here.
+  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
 }
 
 function footer() {
