@@ -135,7 +135,7 @@ class FaceDetector:
         size = (boxes[:, 2:] - boxes[:, :2])[:, None]
         landmarks = boxes[:, None, :2] + points.reshape(-1, 2, 5).transpose(0, 2, 1) * size
         boxes = _shift(boxes, offsets)
-        keep = _suppress(boxes, scores, 0.7, of_smaller=True)
+        keep = _suppress_inside(boxes, scores, 0.7)
         return boxes[keep], landmarks[keep], scores[keep]
 
 
@@ -181,31 +181,31 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 def _cut(image: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
     """Cut square boxes, `(N, side, side, 3)`; what lies outside the image is black."""
     cuts = np.zeros((len(boxes), side, side, 3), np.uint8)
-    for cut, box in zip(cuts, boxes, strict=True):
-        x1, y1, x2, y2 = (round(v) for v in box)
+    height, width = image.shape[:2]
+    for cut, (x1, y1, x2, y2) in zip(cuts, boxes.round().astype(int).tolist(), strict=True):
         x2, y2 = max(x2, x1 + 1), max(y2, y1 + 1)
         inside = image[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
-        if inside.size:
-            whole = cv2.copyMakeBorder(
-                inside,
-                max(-y1, 0),
-                y2 - max(y1, 0) - inside.shape[0],
-                max(-x1, 0),
-                x2 - max(x1, 0) - inside.shape[1],
-                cv2.BORDER_CONSTANT,
-            )
-            cut[:] = cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA)
+        if not inside.size:
+            continue
+        beyond = max(-y1, 0), max(y2 - height, 0), max(-x1, 0), max(x2 - width, 0)
+        if any(beyond):
+            inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_CONSTANT)
+        cut[:] = cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA)
     return cuts
 
 
-def _suppress(
-    boxes: np.ndarray, scores: np.ndarray, threshold: float, of_smaller: bool = False
-) -> np.ndarray:
-    """Greedy non-maximum suppression; returns the rows kept, the best score first.
+def _suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression by intersection over union.
 
-    Overlap is intersection over union, or over the smaller box with `of_smaller`, which removes a
-    box inside another.
+    Returns:
+        The rows kept, the best score first.
     """
+    corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return np.array(cv2.dnn.NMSBoxes(corners.tolist(), scores.tolist(), 0, threshold), int)
+
+
+def _suppress_inside(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """The same by intersection over the smaller box, which removes a box inside another."""
     order = np.argsort(-scores, kind="stable")
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     kept = []
@@ -215,9 +215,5 @@ def _suppress(
         low = np.maximum(boxes[best, :2], boxes[rest, :2])
         high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
         shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        if of_smaller:
-            whole = np.minimum(area[best], area[rest])
-        else:
-            whole = area[best] + area[rest] - shared
-        order = rest[shared <= threshold * whole]
+        order = rest[shared <= threshold * np.minimum(area[best], area[rest])]
     return np.array(kept, dtype=int)

@@ -6,7 +6,14 @@ import pytest
 from drawing import LANDMARKS, draw_face
 
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.faces.detect import FaceDetector, _cut, _square, _suppress, main_face
+from facenet_demo.faces.detect import (
+    FaceDetector,
+    _cut,
+    _square,
+    _suppress,
+    _suppress_inside,
+    main_face,
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +145,14 @@ def test_suppression_equals_brute_force(threshold: float, of_smaller: bool) -> N
     corner = rng.uniform(0, 60, (120, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(10, 50, (120, 2))], axis=1)
     scores = rng.uniform(size=120)
-    kept = _suppress(boxes, scores, threshold, of_smaller)
+    kept = (_suppress_inside if of_smaller else _suppress)(boxes, scores, threshold)
     assert kept.tolist() == brute_force_suppress(boxes, scores, threshold, of_smaller)
     assert 1 < len(kept) < 120
 
 
 def test_no_boxes_are_no_boxes() -> None:
-    assert len(_suppress(np.empty((0, 4)), np.empty(0), 0.5)) == 0
+    for suppress in (_suppress, _suppress_inside):
+        assert len(suppress(np.empty((0, 4)), np.empty(0), 0.5)) == 0
 
 
 def test_a_square_has_the_longer_side_and_the_same_centre() -> None:
