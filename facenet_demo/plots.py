@@ -78,7 +78,7 @@ def activation_sheet(windows: np.ndarray, maps: np.ndarray) -> np.ndarray:
     for window, units in zip(windows, levels, strict=True):
         pictures.append(window)
         pictures += [
-            _heat()[cv2.resize(unit, size, interpolation=cv2.INTER_NEAREST)] for unit in units
+            cv2.resize(_heat()[unit], size, interpolation=cv2.INTER_NEAREST) for unit in units
         ]
     return tile(np.stack(pictures), columns=1 + maps.shape[1])
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
@@ -32,9 +31,6 @@ from facenet_demo.runs import environment
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -119,12 +115,9 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
             metrics |= judged.metrics
             if writes and best is not None:
                 add_calibration(Path(best), judged.calibration)
-                figures = _certainty(judged)
-                for name, figure in figures.items():
-                    with new_file(folder / f"{name}.png") as temporary:
-                        figure.savefig(temporary)
+                pictures = _save_certainty(folder, judged)
                 if cli.result_board is not None:
-                    cli.result_board.draw(trainer, figures)
+                    cli.result_board.show(trainer, pictures)
     metrics |= fitted
     if writes:
         write_json(folder / "metrics.json", metrics)
@@ -157,7 +150,7 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
         plots.curves(epochs, best).savefig(temporary)
 
 
-def _certainty(judged: Judged) -> dict[str, Figure]:
+def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
     from facenet_demo import plots
 
     figures = {"reliability": plots.reliability(judged.probability, judged.right)}
@@ -165,7 +158,12 @@ def _certainty(judged: Judged) -> dict[str, Figure]:
         figures["strangers"] = plots.known_and_strangers(
             judged.certainty, judged.outsider_certainty, judged.calibration.threshold
         )
-    return figures
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        with new_file(paths[-1]) as temporary:
+            figure.savefig(temporary)
+    return paths
 
 
 def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:
