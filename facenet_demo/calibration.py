@@ -12,7 +12,8 @@ is right about how sure it is, give or take a factor of e.
 
 What tells known people from strangers is the largest probability before calibration (Hendrycks and
 Gimpel 2017, arXiv 1610.02136): the low temperatures that label smoothing asks for make all the
-surer faces alike. The threshold is set where a stated share of validation strangers would pass.
+surer faces alike. The threshold is set so that a new stranger, one like those in validation, passes
+with at most a stated chance (conformal prediction: Angelopoulos and Bates 2021, arXiv 2107.07511).
 What neither can tell: how the network does on photos unlike those it was validated on.
 """
 
@@ -39,7 +40,7 @@ class Calibration:
         temperature: divides the scores before the softmax; above 1 the network was too sure.
         threshold: a face whose certainty is not above it is a stranger's; None if there were no
             strangers to set it on.
-        false_accept_rate: share of validation strangers that may pass the threshold, in [0, 1].
+        false_accept_rate: the chance at which a stranger may pass the threshold, in [0, 1].
         outsider_certainty: that of their faces, falling, from which the threshold of another rate
             follows.
     """
@@ -76,7 +77,10 @@ class Calibration:
         return certainty(logits) > self.threshold
 
     def at(self, false_accept_rate: float) -> Calibration:
-        """The same with the threshold that this share of the validation strangers passes.
+        """The same with the threshold that a new stranger passes with at most this chance.
+
+        Fewer validation photos of strangers than 1 / rate are too few to promise that; none of
+        them passes then.
 
         Args:
             false_accept_rate: in [0, 1).
@@ -93,7 +97,8 @@ class Calibration:
                 "No false-accept rate can be chosen: the training kept no scores of strangers. "
                 "Set a threshold instead, or train anew with --data.split.outsiders."
             )
-        row = int(false_accept_rate * len(self.outsider_certainty))
+        # The k-th largest of n is passed by another one like them with chance k / (n + 1).
+        row = max(0, int(false_accept_rate * (len(self.outsider_certainty) + 1)) - 1)
         return replace(
             self, threshold=self.outsider_certainty[row], false_accept_rate=false_accept_rate
         )
@@ -119,7 +124,7 @@ def calibrate(
         logits: scores `(N, P)` of validation photos of known people, N > 0.
         labels: who they show, `(N,)`.
         outsider_logits: scores `(M, P)` of photos of strangers; without any there is no threshold.
-        false_accept_rate: share of the strangers that may pass, in [0, 1).
+        false_accept_rate: the chance at which a stranger may pass, in [0, 1).
     """
 
     from scipy.optimize import minimize_scalar  # takes long to import, and naming does without
@@ -157,7 +162,9 @@ def evaluate(
         Each in [0, 1]: `ece`, the expected calibration error, and `ece_uncalibrated`. With a
         threshold also `outsider_auroc`, the chance that a known face gets a larger certainty than a
         stranger; `outsiders_accepted`, the share of strangers that pass the threshold;
-        `named_at_threshold`, the share of known faces that pass it with the right name.
+        `named_at_threshold`, the share of known faces that pass it with the right name;
+        `named_at_rate`, the same for the threshold that just the stated share of these strangers
+        passes, which shows the network without the luck of the threshold.
     """
     from torchmetrics.functional.classification import binary_auroc, multiclass_calibration_error
 
@@ -173,8 +180,14 @@ def evaluate(
     if len(outsider_logits) and calibration.threshold is not None:
         certainties = certainty(torch.cat([logits, outsider_logits]))
         known = torch.arange(len(certainties)) < len(logits)
-        right = (logits.argmax(dim=1) == labels) & calibration.knows(logits)
+        right = logits.argmax(dim=1) == labels
+        strangers = certainties[~known].sort(descending=True).values
+        fair = strangers[int(calibration.false_accept_rate * len(strangers))]
         scores["outsider_auroc"] = float(binary_auroc(certainties, known.long()))
         scores["outsiders_accepted"] = float(calibration.knows(outsider_logits).float().mean())
-        scores["named_at_threshold"] = float(right.float().mean())
+        for name, passes in (
+            ("named_at_threshold", calibration.knows(logits)),
+            ("named_at_rate", certainties[known] > fair),
+        ):
+            scores[name] = float((right & passes).float().mean())
     return scores

@@ -87,11 +87,25 @@ def test_the_calibration_error_is_the_gap_between_sure_and_right() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 0.01, 0.1, 0.5])
 @pytest.mark.parametrize("num_outsiders", [1, 7, 200])
-def test_no_more_strangers_pass_than_stated(rate: float, num_outsiders: int) -> None:
+def test_no_more_validation_strangers_pass_than_stated(rate: float, num_outsiders: int) -> None:
     logits, labels = drawn(500, 1.0)
     outsiders = torch.randn(num_outsiders, 5, generator=torch.Generator().manual_seed(1))
     found = calibrate(logits, labels, outsiders, rate)
-    assert int(found.knows(outsiders).sum()) == int(rate * num_outsiders)
+    assert int(found.knows(outsiders).sum()) <= rate * num_outsiders
+
+
+@pytest.mark.parametrize(("rate", "num_outsiders"), [(0.01, 200), (0.1, 200), (0.5, 200), (0.1, 9)])
+def test_new_strangers_pass_at_the_stated_rate(rate: float, num_outsiders: int) -> None:
+    """Of certainties drawn evenly from 0 to 1, the share above a threshold is 1 - threshold."""
+    rng = np.random.default_rng(0)
+    draws = -np.sort(-rng.random((4000, num_outsiders)))
+    passed = []
+    for certainties in draws:
+        found = Calibration(outsider_certainty=tuple(certainties)).at(rate)
+        assert found.threshold is not None
+        passed.append(1 - found.threshold)
+    uncertain = 3 * np.std(passed) / np.sqrt(len(passed))
+    assert rate - 1 / (num_outsiders + 1) - uncertain < np.mean(passed) <= rate + uncertain
 
 
 def test_equal_strangers_all_stay_outside() -> None:
@@ -116,6 +130,7 @@ def test_scores_equal_a_count_by_hand() -> None:
         "outsider_auroc": roc_auc_score(truth, np.concatenate([sure(logits), sure(others)])),
         "outsiders_accepted": np.mean(sure(others) > found.threshold),
         "named_at_threshold": np.mean(named & (sure(logits) > found.threshold)),
+        "named_at_rate": np.mean(named & (sure(logits) > np.sort(sure(others))[-8])),
     }
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value, abs=1e-6)

@@ -24,6 +24,7 @@ _METRICS = {
     "test/outsider_auroc": "AUROC, known against strangers",
     "test/named_at_threshold": "known faces rightly named",
     "test/outsiders_accepted": "strangers that get a name",
+    "test/named_at_rate": "known faces rightly named where just 1 % of strangers are",
     "test/ece": "calibration error",
     "test/ece_uncalibrated": "the same before calibration",
 }

@@ -50,7 +50,7 @@ class TrainedNamer(Namer):
         people: their names, in the order of the logits.
         calibration: of the network.
         threshold: replaces that of the calibration, in [0, 1].
-        false_accept_rate: sets the threshold that this share of the validation strangers passes.
+        false_accept_rate: sets the threshold that a stranger passes with at most this chance.
 
     Raises:
         UserError: for a rate that the calibration cannot be set to.
