@@ -51,7 +51,7 @@ def exit_code(
         return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
     except BrokenPipeError:  # who reads the output has seen enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # what shells say of SIGPIPE, which Windows does not have
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
         message = f"{where}{error.strerror or error}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -27,6 +28,8 @@ _LINES = (
     {"color": "#555555", "linewidth": 1.6, "linestyle": "--"},
     {"color": "#8a6fbf", "linewidth": 1.6, "linestyle": ":"},
 )
+# None of them near a colour of `_LINES`.
+_PARTS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#17becf", "#8c564b", "#bcbd22", "#e377c2")
 _TITLES = {"loss": "Loss", "accuracy": "Accuracy", "rmse": "Root mean squared error"}
 _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
@@ -161,11 +164,13 @@ def known_and_strangers(
         weights = np.full(len(values), 1 / max(len(values), 1))
         axes.hist(values, edges, weights=weights, color=_COLOURS[stage], alpha=0.65,
                   label=f"{label}: {len(values)} photos")  # fmt: skip
-    axes.axvline(threshold, color="0.3", linestyle="--", label=f"threshold {threshold:.2f}")
+    top = axes.get_ylim()[1]
+    axes.vlines(threshold, 0, top, "0.3", "--", label=f"threshold {threshold:.2f}")
+    axes.set_ylim(0, 1.15 * top)  # room for the legend above the bars
     axes.set(xlim=(0, 1), xlabel="how sure: probability of the first name, before calibration",
              ylabel="share of photos", title="Known people and strangers, test photos")  # fmt: skip
     axes.title.set_fontsize(10)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper center", ncols=3, fontsize=8)
     return figure
 
 
@@ -359,8 +364,8 @@ def progression(
         figure.subplots(2, 2).flat, titles.items(), strict=True
     ):
         if measure == "parts":
-            for colour, (part, line) in enumerate(part_lines.items()):
-                axes.plot(place, line, linewidth=1, color=f"C{colour + 1}", label=part, alpha=0.8)
+            for (part, line), colour in zip(part_lines.items(), cycle(_PARTS), strict=False):
+                axes.plot(place, line, linewidth=1.2, color=colour, label=part)
         for (name, measures), style in zip(networks.items(), _LINES, strict=False):
             if measure in measures:
                 value, low, high = measures[measure].T
