@@ -79,8 +79,8 @@ class Calibration:
     def at(self, false_accept_rate: float) -> Calibration:
         """The same with the threshold that a new stranger passes with at most this chance.
 
-        Fewer validation photos of strangers than 1 / rate are too few to promise that; none of
-        them passes then.
+        Fewer validation photos of strangers than 1 / rate - 1 are too few to promise that; none
+        of them passes then.
 
         Args:
             false_accept_rate: in [0, 1).

@@ -19,6 +19,7 @@ import torch
 
 from facenet_demo import networks
 from facenet_demo.calibration import Calibration
+from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
@@ -27,7 +28,7 @@ KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder
 _FORMAT = 3
 _PREFIX = "network."
-_MOST_WINDOW, _MOST_SCALE = 4096, 10.0
+_MOST_WINDOW = 4096
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def check_description(described: Mapping[str, Any]) -> None:
         raise ValueError("the people are not a list of names")
     if not isinstance(window, int) or not 1 <= window <= _MOST_WINDOW:
         raise ValueError(f"its window is {window!r}")
-    if not isinstance(face_scale, float | int) or not 0 < face_scale < _MOST_SCALE:
+    if not isinstance(face_scale, float | int) or not 0 < face_scale < MOST_SCALE:
         raise ValueError(f"its face_scale is {face_scale!r}")
 
 

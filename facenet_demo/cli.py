@@ -80,7 +80,8 @@ class RunSettings:
         folder: Where run folders go.
         name: First part of the run folder's name.
         patience: Training stops after so many epochs without a better validation loss; 0: never.
-        false_accept_rate: Share of strangers that may get a name; sets the threshold of "unknown".
+        false_accept_rate: Chance at which a stranger may get a name; it sets the threshold of
+            "unknown".
         draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
             switches all TensorBoard pictures off.
         measure_every: Epochs between two measurements of parts and people in each layer, drawn as
@@ -136,6 +137,9 @@ class FaceCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
         self.config = parser.parse_args(sorted_args)
+        seed = self.config["seed_everything"]
+        if seed is not True and seed < 0:
+            raise UserError(f"seed_everything must be 0 or more, not {seed}.")
 
     def instantiate_classes(self) -> None:
         try:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
-from facenet_demo.faces.align import crop_size
+from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
 from facenet_demo.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.splits import Split, SplitSettings, make_split, split_people
@@ -77,6 +77,15 @@ class FaceDataModule(pl.LightningDataModule):
         ):  # fmt: skip
             if value < least:
                 raise ValueError(f"{name} must be {least} or more, not {value}.")
+        if not 0 < face_scale < MOST_SCALE:
+            raise ValueError(
+                f"face_scale must be above 0 and below {MOST_SCALE:g}, not {face_scale}."
+            )
+        if target == "landmarks" and undetected == "centre":
+            raise ValueError(
+                "undetected centre keeps photos whose landmarks nobody knows: not with target "
+                "landmarks."
+            )
         self.source = source
         self.window = window
         self.split_settings = split
@@ -135,7 +144,8 @@ class FaceDataModule(pl.LightningDataModule):
         Raises:
             UserError: if it knows nothing of some photo.
         """
-        known = {as_text(sample.path): sample.number for sample in self.source.samples()}
+        samples = self.source.samples()
+        known = {as_text(sample.path.absolute()): sample.number for sample in samples}
         found = [known[file] for file in self.crops.files]
         if None in found:
             raise UserError(

@@ -8,6 +8,7 @@ What a person reads before and after training is in `summary`.
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sys
@@ -27,7 +28,9 @@ from facenet_demo.commands import Interrupted, exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.progress import console
+from facenet_demo.records import UserError
 from facenet_demo.runs import environment
+from facenet_demo.splits import STAGES
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
@@ -80,7 +83,7 @@ def train(args: Sequence[str]) -> TrainedRun:
     writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
     if writes:
         write_json(folder / "environment.json", environment())
-        write_json(folder / "splits.json", data.split.record(data.crops))
+        _record_photos(folder / "splits.json", data)
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
     with _said_if_interrupted(folder):
@@ -90,7 +93,16 @@ def train(args: Sequence[str]) -> TrainedRun:
 def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     trainer, task, data = cli.trainer, cli.model, cli.datamodule
     folder = Path(trainer.default_root_dir)
-    trainer.fit(task, data, ckpt_path=cli.last if cli.last.exists() else None, weights_only=True)
+    last = cli.last if cli.last.exists() else None
+    try:
+        trainer.fit(task, data, ckpt_path=last, weights_only=True)
+    except RuntimeError as error:
+        if last is None or "loading state_dict" not in str(error):
+            raise
+        raise UserError(
+            f"The weights in {last} do not fit these settings. A run goes on with the network and "
+            "the people it began with."
+        ) from error
     # Before testing, which loads the best checkpoint and with it the history up to then.
     history = cli.history
     fitted = {
@@ -124,6 +136,22 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     if trainer.is_global_zero:
         console.print(summary.result(metrics, folder))
     return TrainedRun(folder, metrics, task, data)
+
+
+def _record_photos(path: Path, data: FaceDataModule) -> None:
+    """Write splits.json; a run that goes on must do so with the photos it began with."""
+    now = data.split.record(data.crops)
+    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    for stage in STAGES if before else ():
+        # By folder and name: the data set itself may have moved.
+        old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
+        if old != new:
+            raise UserError(
+                f"The photos have changed since this run began: {len(old - new)} of its {len(old)} "
+                f"{stage} photos are no longer among them, {len(new - old)} are new. Put them "
+                "back, or train anew: what has taught must not judge."
+            )
+    write_json(path, now)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import math
 import os
 import stat
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -193,6 +193,13 @@ class AugmentSettings:
     brightness: float = 0.1
     contrast: float = 0.2
     erase: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            most = {"rotation": 180, "brightness": math.inf, "contrast": math.inf}.get(name, 1)
+            if not 0 <= value <= most:
+                upto = f" and at most {most}" if most < math.inf else ""
+                raise ValueError(f"{name} must be at least 0{upto}, not {value}.")
 
 
 def to_pixels(windows: torch.Tensor) -> np.ndarray:

@@ -221,13 +221,40 @@ def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path
 @pytest.mark.parametrize(
     "setting",
     ["model.network.dropout=1.5", "data.batch_size=0", "data.window=0", "data.num_workers=-1",
-     "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1"],
+     "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1", "seed_everything=-1",
+     "data.face_scale=0", "data.augment.scale=-1", "data.augment.flip=2",
+     "model.schedule.warmup=1", "model.optimizer.lr=-1", "model.optimizer.momentum=1",
+     "model.label_smoothing=2"],
 )  # fmt: skip
 def test_a_setting_that_its_class_refuses(
     setting: str, capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
 ) -> None:
     name = setting.partition("=")[0].rpartition(".")[2]
     assert f"{name} must be" in error_of(capsys, *quick(people_folder, tmp_path, f"--{setting}"))
+
+
+def test_landmarks_that_nobody_knows_are_not_learned(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    args = ["--data.target=landmarks", "--data.undetected=centre"]
+    assert "landmarks nobody knows" in error_of(capsys, *quick(people_folder, tmp_path, *args))
+
+
+def test_a_network_too_deep_for_the_window(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    error = error_of(capsys, *quick(people_folder, tmp_path, "--data.window=8"), SMALL[0],
+                     "--model.network.channels=[4,4,4,4,4]")  # fmt: skip
+    assert "does not take windows of 8 x 8 pixels" in error
+
+
+def test_without_an_end_only_a_constant_rate_is_possible(
+    capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    endless = quick(people_folder, tmp_path, "--trainer.max_epochs=-1", "--trainer.max_steps=4")
+    assert main([*endless, "--model.schedule.name=constant"]) == 0
+    endless[endless.index("--trainer.max_steps=4")] = "--trainer.max_time=00:00:00:02"
+    assert "set --trainer.max_epochs" in error_of(capsys, *endless)
 
 
 def test_a_torchvision_name_that_does_not_exist(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from drawing import draw_people
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from facenet_demo.callbacks import History
@@ -191,6 +192,26 @@ def test_a_finished_run_is_tested_again(
     events = EventAccumulator(str(run.folder), size_guidance={"images": 0}).Reload()
     for page in ("test/confusion_matrix", "test/reliability"):
         assert len(events.Images(page)) == 1, "it is not drawn again"
+
+
+def test_a_run_does_not_go_on_with_other_photos(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    people = draw_people(tmp_path / "people", num_people=3, num_photos=6)
+    run = train(arguments(people, tmp_path / "runs", "--trainer.max_epochs=1")).folder
+    recorded = (run / "splits.json").read_text()
+    (people / "p1" / "0.png").rename(people / "p1" / "another.png")
+    assert main(["--resume", str(run)]) == 2
+    assert "The photos have changed since this run began" in capsys.readouterr().err
+    assert (run / "splits.json").read_text() == recorded
+
+
+def test_a_run_does_not_go_on_with_another_network(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1")).folder
+    assert main(["--resume", str(run), "--model.network.channels=[4,6]"]) == 2
+    assert "do not fit these settings" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])

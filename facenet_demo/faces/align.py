@@ -31,6 +31,9 @@ TEMPLATE = (
 # default augmentation.
 CROP_MARGIN = 0.25
 
+# A face ten times as large as its window shows a piece of skin.
+MOST_SCALE = 10.0
+
 
 def crop_size(window: int) -> int:
     """Side of the crop in whose centre a window lies, pixels."""

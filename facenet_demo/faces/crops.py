@@ -34,7 +34,7 @@ from facenet_demo.records import Sample, UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
-_FORMAT = 3
+_FORMAT = 4
 _LOG, _PHOTOS, IMAGES = "photos.jsonl", "photos.npy", "images.u8"
 # What is kept of each photo beside its pixels, see `Crops`.
 PHOTO = np.dtype(
@@ -80,7 +80,7 @@ class Crops:
     Attributes:
         images: `(N, S, S, 3)` RGB uint8.
         people: whose face each row is.
-        files: the photo each row was cut from.
+        files: the photo each row was cut from, an absolute path.
         digests: `(N, 32)` uint8, SHA-256 of that photo's file.
         detected: `(N,)` bool, false where no face was found and the photo's centre was taken.
         landmarks: `(N, 5, 2)` x, y pixels in the crop; where not detected, the canonical ones.
@@ -153,7 +153,7 @@ def crops_folder(samples: Sequence[Sample], settings: CropSettings, cache: Path)
             state = (status.st_size, status.st_mtime_ns)
         except OSError:
             state = (-1, -1)
-        place = os.fsencode(os.path.realpath(sample.path))  # a loop of links is no error here
+        place = os.fsencode(sample.path.absolute())
         key.update(repr((place, sample.person, *state)).encode())
     return cache / "crops" / key.hexdigest()[:20]
 
@@ -184,11 +184,11 @@ def _make(
         for sample, line in zip(samples, lines, strict=True):
             photo = json.loads(line)
             if "left_out" in photo:
-                left_out.append(LeftOut(as_text(sample.path), photo["left_out"]))
+                left_out.append(LeftOut(as_text(sample.path.absolute()), photo["left_out"]))
             else:
                 photos[len(kept)] = tuple(photo.values())
                 kept.append(sample)
-    people, files = (s.person for s in kept), (as_text(s.path) for s in kept)
+    people, files = (s.person for s in kept), (as_text(s.path.absolute()) for s in kept)
     write_index(folder, settings, photos[: len(kept)], people, files, left_out)
     log.unlink()
 

@@ -19,7 +19,7 @@ from rich.markup import escape
 from facenet_demo.commands import exit_code, positive
 from facenet_demo.parallel import ordered_map
 from facenet_demo.predict.annotate import annotate
-from facenet_demo.predict.gallery import Gallery
+from facenet_demo.predict.gallery import SUFFIX, Gallery
 from facenet_demo.predict.inputs import Found, find_files, is_video, read_list
 from facenet_demo.predict.output import (
     Result,
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--threshold", type=float, metavar="X",
         help="a face is known above this certainty, with a gallery this similarity")  # fmt: skip
     add("--false-accept-rate", type=float, metavar="X",
-        help="or: the share of strangers that may get a name, such as 0.01")  # fmt: skip
+        help="or: the chance at which a stranger may get a name, such as 0.01")  # fmt: skip
     add("--gallery", type=Path, metavar="PATH",
         help="name these people instead: a folder of folders, or a saved gallery")  # fmt: skip
     add("--save-gallery", type=Path, metavar="FILE", help="keep it, as FILE.safetensors")
@@ -104,10 +104,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(settings: argparse.Namespace) -> int:
     found = _find(settings.files)
-    targets = [path for path in (settings.json, settings.csv) if path not in (None, Path("-"))]
-    _protect(found, targets)
+    outputs = (settings.json, settings.csv, settings.save_gallery)
+    _protect(found, [path for path in outputs if path not in (None, Path("-"))])
+    if settings.json is not None and settings.json == settings.csv:
+        raise UserError(f"--json and --csv would both write to {settings.json}.")
     if settings.save_gallery is not None and settings.gallery is None:
         raise UserError("--save-gallery keeps a gallery: name its folder with --gallery.")
+    if settings.save_gallery is not None and settings.save_gallery.suffix != SUFFIX:
+        raise UserError(f"--save-gallery {settings.save_gallery} must end in {SUFFIX}.")
     predictor = Predictor(
         settings.model,
         gallery=settings.gallery,
@@ -122,7 +126,7 @@ def _run(settings: argparse.Namespace) -> int:
         _introduce(predictor.namer, settings.save_gallery)
     console.print(escape(predictor.namer.rule()))
     Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
-    work = _Work(predictor, settings.every, settings.annotate)
+    work = _Work(predictor, settings.every, settings.annotate, found)
     # What is wrong with a video is a row of the results.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     if len(found.files) > 1:
@@ -160,19 +164,24 @@ def _find(paths: Sequence[Path]) -> Found:
 
 def _protect(found: Found, targets: Sequence[Path]) -> None:
     """Results must not be written over what they were made from."""
-    sources = {os.path.realpath(path) for path in found.files}  # a loop of links is no error here
+    sources = _real(found)
     for target in targets:
         if os.path.realpath(target) in sources:
             raise UserError(f"{target} is one of the files to read; write to another one.")
 
 
+def _real(found: Found) -> set[str]:
+    return {os.path.realpath(path) for path in found.files}  # a loop of links is no error here
+
+
 class _Work:
     """What is done with each file: named, and drawn if asked for."""
 
-    def __init__(self, predictor: Predictor, every: int, folder: Path | None) -> None:
+    def __init__(self, predictor: Predictor, every: int, folder: Path | None, found: Found) -> None:
         self.predictor = predictor
         self.every = every
         self.folder = folder
+        self.sources = _real(found)
 
     def __call__(self, item: tuple[Path, Path]) -> Result:
         path, place = item
@@ -183,19 +192,19 @@ class _Work:
                     with suppress(ImageError):  # gone or changed since it was named
                         pixels = frame_at(path, person.best_time)
                         target = place.with_name(f"{place.name}-{number}.jpg")
-                        self._draw(path, target, Photo(pixels, pixels.shape[:2]), (person.best,))
+                        self._draw(target, Photo(pixels, pixels.shape[:2]), (person.best,))
             return seen
         result = self.predictor(path)
         if self.folder is not None and result.error is None:
             with suppress(ImageError):
                 photo = read_photo(path, self.predictor.reader.max_pixels)
-                self._draw(path, place, photo, result.faces)
+                self._draw(place, photo, result.faces)
         return result
 
-    def _draw(self, source: Path, place: Path, photo: Photo, faces: Sequence[Prediction]) -> None:
+    def _draw(self, place: Path, photo: Photo, faces: Sequence[Prediction]) -> None:
         assert self.folder is not None
         target = self.folder / place
-        if os.path.realpath(target) == os.path.realpath(source):
+        if os.path.realpath(target) in self.sources:
             raise UserError(f"{target} would be written over; name another folder to --annotate.")
         try:
             with new_file(target) as temporary:

@@ -82,10 +82,12 @@ class TrainedNamer(Namer):
         threshold, rate = self.calibration.threshold, self.calibration.false_accept_rate
         if threshold is None:
             return (
-                "Everybody gets a name: the training had no strangers to learn from. "
-                "Set --threshold, or train with --data.split.outsiders."
+                "Everybody gets a name: no threshold came with the network, for want of strangers "
+                "or because only best.ckpt has one. Set --threshold, or train with "
+                "--data.split.outsiders."
             )
         start = f"Unknown: a certainty of {threshold:.1%} or less"
         if self._own_threshold:
             return f"{start}, as you said."
-        return f"{start}; at most {rate:.1%} of the strangers in validation got a name."
+        share = max(rate, 1 / (len(self.calibration.outsider_certainty) + 1))
+        return f"{start}; {share:.1%} of strangers or fewer are expected to get a name."

@@ -35,8 +35,8 @@ class Predictor:
             [-1, 1]; by default what training, or the gallery, learned.
         false_accept_rate: the share of strangers that may get a name, in place of a threshold.
         num_guesses: how many people to list for each face.
-        search_side: larger photos are searched at this longer side, pixels; faces down to 1/20 of
-            it are found.
+        search_side: larger photos are searched at this longer side, pixels, where faces of 32
+            pixels or more are found.
         max_pixels: larger files are refused by their header.
 
     Raises:

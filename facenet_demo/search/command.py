@@ -154,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _search(options: argparse.Namespace, rest: list[str]) -> Search:
+    if any(arg.partition("=")[0] == "--resume" for arg in rest):
+        raise UserError(
+            "--resume goes on with one training. A search goes on by itself: give the same command "
+            "again."
+        )
     args = [f"--config={options.config}"] if options.config else []
     args += rest
     space = read_space(options.space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -56,6 +57,7 @@ class FaceTask(pl.LightningModule, ABC):
         self.network: FaceNetwork = network.build(num_outputs)
         self.network.set_normalization(*(torch.tensor(values) for values in pixel_statistics))
         self.network.to(memory_format=torch.channels_last)
+        _try_window(self.network, window)
         self.torch_compile = torch_compile
         # A function rather than a compiled module, whose weights would have other names.
         self._forward = torch.compile(self._embed_and_answer) if torch_compile else (
@@ -107,7 +109,13 @@ class FaceTask(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer_settings.build(self.network)
-        scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        num_steps = self.trainer.estimated_stepping_batches
+        if num_steps == math.inf and self.schedule.name != "constant":
+            raise UserError(
+                "Without a number of epochs there is no course of the learning rate: set "
+                "--trainer.max_epochs, or --model.schedule.name constant."
+            )
+        scheduler = self.schedule.build(optimizer, num_steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
@@ -135,6 +143,19 @@ class FaceTask(pl.LightningModule, ABC):
     def _reset(self, stage: str) -> None:
         for metric in self._metrics(stage).values():
             metric.reset()
+
+
+def _try_window(network: FaceNetwork, window: int) -> None:
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, window, window))
+    except Exception as error:  # each network has its own way to say so
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"The network does not take windows of {window} x {window} pixels: {reason}. Set "
+            "another --data.window, or fewer stages."
+        ) from error
+    network.train()
 
 
 def _try_compiler(device: torch.device) -> None:

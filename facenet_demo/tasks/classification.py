@@ -68,6 +68,10 @@ class ClassificationTask(FaceTask):
         label_smoothing: float = 0.1,
         torch_compile: bool = False,
     ) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing must be at least 0 and below 1, not {label_smoothing}."
+            )
         super().__init__(
             network, len(people), window, face_scale, pixel_statistics, optimizer, schedule,
             torch_compile,

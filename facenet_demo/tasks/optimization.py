@@ -45,6 +45,11 @@ class SGD(OptimizerSettings):
     weight_decay: float = 0.002
     first_layer_weight_decay: float = 0.008
 
+    def __post_init__(self) -> None:
+        _check(self)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be at least 0 and below 1, not {self.momentum}.")
+
     def build(self, network: FaceNetwork) -> torch.optim.SGD:
         groups = _groups(network, self.weight_decay, self.first_layer_weight_decay)
         return torch.optim.SGD(groups, self.lr, self.momentum, nesterov=self.momentum > 0)
@@ -64,6 +69,9 @@ class AdamW(OptimizerSettings):
     weight_decay: float = 0.05
     first_layer_weight_decay: float = 0.05
 
+    def __post_init__(self) -> None:
+        _check(self)
+
     def build(self, network: FaceNetwork) -> torch.optim.AdamW:
         groups = _groups(network, self.weight_decay, self.first_layer_weight_decay)
         return torch.optim.AdamW(groups, self.lr)
@@ -82,8 +90,12 @@ class Schedule:
     name: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
     warmup: float = 0.2
 
-    def build(self, optimizer: torch.optim.Optimizer, num_steps: int) -> LambdaLR:
-        """A scheduler to be stepped after each of `num_steps` batches."""
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup must be at least 0 and below 1, not {self.warmup}.")
+
+    def build(self, optimizer: torch.optim.Optimizer, num_steps: float) -> LambdaLR:
+        """A scheduler to be stepped after each of `num_steps` batches; inf if it is constant."""
         return LambdaLR(optimizer, lambda step: self.factor(step / max(1, num_steps)))
 
     def factor(self, done: float) -> float:
@@ -94,6 +106,13 @@ class Schedule:
         if done < warmup:
             return _cosine(1 - done / warmup)
         return _cosine(min(1.0, (done - warmup) / (1 - warmup)))
+
+
+def _check(settings: SGD | AdamW) -> None:
+    for name in ("lr", "weight_decay", "first_layer_weight_decay"):
+        value = getattr(settings, name)
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be 0 or more, not {value}.")
 
 
 def _cosine(way: float) -> float:

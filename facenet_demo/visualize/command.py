@@ -129,7 +129,14 @@ def visualize(
     """
     if num_views < 40:
         raise UserError(f"--num-views is {num_views}; below 40 no interval means anything.")
-    folder = run if run.is_dir() else run.parents[1] if len(run.parts) > 2 else run.parent
+    if seed < 0:
+        raise UserError(f"--seed must be 0 or more, not {seed}.")
+    for path in images:
+        if not path.exists():
+            raise UserError(f"--images: there is no {path}.")
+    folder = run if run.is_dir() else run.absolute().parent
+    if folder.name == "checkpoints":
+        folder = folder.parent
     trained = load_classifier(run)
     data = _data(folder, config, trained)
     layers = _checked(layers or trained.network.blocks, trained)
@@ -162,6 +169,8 @@ def visualize(
         networks = (maker.pages(found), twin.pages())
         step("photos")
         faces, notes = find_faces(images, trained)
+        for note in notes:
+            console.print(escape(note))
         faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
         photos = tuple(explain(output, faces, trained, layers, chosen))
         write_json(output / "progression.json", _plain(found))
@@ -207,9 +216,10 @@ def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
         Trace(trained.network, layers)
     except ValueError as error:
         raise UserError(f"--layers: {error}") from error
-    if len(layers) < 2:
+    if len(set(layers)) < 2:
         raise UserError("--layers: a progression needs two layers or more.")
-    return list(layers)
+    # From the first to the last, which is what the progression is about.
+    return [name for name, _ in trained.network.named_modules() if name in layers]
 
 
 def _chosen(units: Sequence[str], layers: Sequence[str]) -> dict[str, list[int]]:

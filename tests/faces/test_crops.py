@@ -176,6 +176,16 @@ def test_an_undetected_face_is_cropped_at_the_centre_if_asked_for(
     assert len(crops.left_out) == 6
 
 
+def test_files_are_known_from_every_folder(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = samples[0].path.parent
+    monkeypatch.chdir(folder)
+    near = [Sample(Path(s.path.name), s.person) for s in samples if s.path.parent == folder]
+    crops = prepare_crops(near, SETTINGS, tmp_path)
+    assert list(crops.files) == [str(folder / s.path) for s in near]
+
+
 def test_nothing_but_bad_files_is_no_crops(samples: list[Sample], tmp_path: Path) -> None:
     bad = [s for s in with_bad_files(samples) if s not in samples]
     crops = prepare_crops(bad, SETTINGS, tmp_path)

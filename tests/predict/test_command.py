@@ -236,6 +236,8 @@ WRONG: list[tuple[Callable[[Path, Path], list[str]], str]] = [
     (lambda run, tmp: [str(tmp / "gone.onnx"), "a.jpg"], "no ONNX file"),
     (lambda run, tmp: [str(run), str(tmp / "empty")], "No photos or videos in"),
     (lambda run, tmp: [str(run), "a.jpg", "--save-gallery", "b"], "--gallery"),
+    (lambda run, tmp: [str(run), "a.jpg", "--gallery", "b", "--save-gallery", "c"], "must end in"),
+    (lambda run, tmp: [str(run), "a.jpg", "--json", "b", "--csv", "b"], "both write to b"),
     (lambda run, tmp: [str(run), "a.jpg", "--strangers", "b"], "gallery"),
     (lambda run, tmp: [str(run), "a.jpg", "--gallery", str(tmp / "gone")], "does not exist"),
     (lambda run, tmp: [str(run), "a.jpg", "--threshold", "0.5", "--false-accept-rate", "0.1"],
@@ -243,6 +245,8 @@ WRONG: list[tuple[Callable[[Path, Path], list[str]], str]] = [
     (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--json", str(tmp / "a.jpg")], "to read"),
     (lambda run, tmp: [str(run), "a.jpg", "--json", "/proc/none/a"], "cannot be written"),
     (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--annotate", str(tmp)], "written over"),
+    (lambda run, tmp: [str(run), str(tmp / "b/a.jpg"), str(tmp / "a.jpg"), "--annotate", str(tmp)],
+     "written over"),
     (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--annotate", "/proc/none"], "be written"),
 ]  # fmt: skip
 
@@ -254,6 +258,8 @@ def test_wrong_use_is_exit_code_2(
 ) -> None:  # fmt: skip
     (tmp_path / "empty").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "a.jpg")
+    (tmp_path / "b").mkdir()
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "b/a.jpg")
     before = (tmp_path / "a.jpg").read_bytes()
     assert main(args(run_folder, tmp_path)) == 2
     assert says in " ".join(capsys.readouterr().err.split())

@@ -144,7 +144,8 @@ def test_a_false_accept_rate_is_that_of_the_validation_strangers(
         max(r.faces, key=lambda f: f.size).name is not None for r in results
     ]  # those 30 photos set the threshold
     assert sum(accepted) == pytest.approx(rate * 30, abs=1)
-    assert f"{rate:.1%}" in predictor.namer.rule()
+    # 30 photos can promise no less than one in 31.
+    assert f"{max(rate, 1 / 31):.1%}" in predictor.namer.rule()
 
 
 def test_a_checkpoint_without_strangers_says_so(predictor: Predictor, run_folder: Path) -> None:

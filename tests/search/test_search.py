@@ -263,6 +263,7 @@ def test_of_errors_the_lowest_is_the_best(
         (["--trainer.max_epox=3"], "unrecognized arguments: --trainer.max_epox=3"),
         (["--storage=postgres"], "The storage postgres cannot be used"),
         (["--data.split.val=0"], "needs validation photos"),
+        (["--resume", "runs/orl"], "--resume goes on with one training"),
     ],
 )
 def test_what_cannot_be_is_explained(

@@ -134,6 +134,8 @@ def test_other_photos_leave_parts_of_it_unmeasured(
         (["{run}", "--units", "stages.1.0"], "no LAYER:UNIT"),
         (["{run}", "--units", "stages.1.0:5"], "units are 0 to 4"),
         (["{run}", "--num-views", "3"], "--num-views is 3"),
+        (["{run}", "--seed", "-1"], "--seed must be 0 or more"),
+        (["{run}", "--images", "nowhere.jpg"], "there is no nowhere.jpg"),
         (["{run}", "--output", "{report}"], "--overwrite"),
         (["{broken}"], "not a checkpoint"),
     ],
@@ -154,6 +156,13 @@ def test_wrong_input_is_told_in_a_sentence(
     ]  # fmt: skip
     assert main(filled) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_layers_come_from_the_first_to_the_last(run: TrainedRun, tmp_path: Path) -> None:
+    layers = ["stages.2.0", "stages.0", "stages.2.0"]
+    visualize(run.folder, tmp_path / "report", layers=layers, num_views=40)
+    page = read(tmp_path / "report")
+    assert [layer["name"] for layer in page["networks"][0]["layers"]] == ["stages.0", "stages.2.0"]
 
 
 def test_interrupted_it_says_that_it_is_unfinished(
