@@ -169,7 +169,7 @@ def outsiders(
 
     Args:
         lfw_root: The folder lfw_funneled, if you have it already.
-        num_seeds: How many trainings; each takes 7 minutes on 2 cores.
+        num_seeds: How many trainings; each takes 6 to 11 minutes on 2 cores.
         runs: Where run folders go.
         output: Where the figures go.
     """
