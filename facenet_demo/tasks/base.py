@@ -150,7 +150,7 @@ def _try_window(network: FaceNetwork, window: int) -> None:
         with torch.no_grad():
             network.eval()(torch.zeros(1, 3, window, window))
     except Exception as error:  # each network has its own way to say so
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"The network does not take windows of {window} x {window} pixels: {reason}. Set "
             "another --data.window, or fewer stages."
