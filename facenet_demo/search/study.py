@@ -203,6 +203,8 @@ class Search:
             # Optuna would count the one as a failure; Lightning makes the other of it.
             raise Interrupted(signal.SIGINT) from None
         except Exception as error:
+            if _came_of_interrupt(error):
+                raise Interrupted(signal.SIGINT) from None
             trial.set_user_attr("reason", _first_line(error))
             gc.collect()
             torch.cuda.empty_cache()
@@ -316,6 +318,13 @@ class _Watch(Callback):
             self.trial.report(float(metrics[self.objective]), report)
             if self.trial.should_prune():
                 self.pruned = trainer.should_stop = True
+
+
+def _came_of_interrupt(error: BaseException | None) -> bool:
+    """Whether it was raised while Ctrl-C was handled, as where a file cannot be closed."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def best(study: optuna.Study) -> FrozenTrial:

@@ -86,6 +86,17 @@ def test_no_trial_is_lost_wherever_a_search_is_stopped(
             with pytest.raises(Interrupted):
                 search.work(study)
 
+    def while_closing_a_file(*args: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected end of file")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(study_module, "suggest", while_closing_a_file)
+        with pytest.raises(Interrupted):
+            search.work(study)
+
     def killed(*args: object, **settings: object) -> None:
         raise GeneratorExit
 
