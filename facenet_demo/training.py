@@ -141,16 +141,17 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
 def _record_photos(path: Path, data: FaceDataModule) -> None:
     """Write splits.json; a run that goes on must do so with the photos it began with."""
     now = data.split.record(data.crops)
-    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    for stage in STAGES if before else ():
-        # By folder and name: the data set itself may have moved.
-        old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
-        if old != new:
-            raise UserError(
-                f"The photos have changed since this run began: {len(old - new)} of its {len(old)} "
-                f"{stage} photos are no longer among them, {len(new - old)} are new. Put them "
-                "back, or train anew: what has taught must not judge."
-            )
+    if path.exists():
+        before = json.loads(path.read_text("utf-8"))
+        for stage in STAGES:
+            # By folder and name: the data set itself may have moved.
+            old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
+            if old != new:
+                raise UserError(
+                    f"The photos have changed since this run began: {len(old - new)} of its "
+                    f"{len(old)} {stage} photos are no longer among them, {len(new - old)} are "
+                    "new. Put them back, or train anew: what has taught must not judge."
+                )
     write_json(path, now)
 
 
