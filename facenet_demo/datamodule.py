@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
 from facenet_demo.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.splits import Split, SplitSettings, make_split, split_people
 from facenet_demo.storage import as_text, cache_folder
@@ -104,7 +104,10 @@ class FaceDataModule(pl.LightningDataModule):
     def crops(self) -> Crops:
         """The aligned faces; made now if they are not in the cache yet."""
         self.source.fetch()
-        return prepare_crops(self.source.samples(), self.crop_settings, cache_folder())
+        made = find_crops(self.source.samples(), self.crop_settings, cache_folder())
+        if made is not None:
+            return made
+        return prepare_crops(list(self.source.samples()), self.crop_settings, cache_folder())
 
     @cached_property
     def split(self) -> Split:

@@ -78,19 +78,16 @@ def activation_sheet(windows: np.ndarray, maps: np.ndarray) -> np.ndarray:
     levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
     size = windows.shape[2], windows.shape[1]
     pictures = []
-    for window, units in zip(windows, levels, strict=True):
+    for window, units in zip(windows, _heat(levels), strict=True):
         pictures.append(window)
-        pictures += [
-            cv2.resize(_heat()[unit], size, interpolation=cv2.INTER_NEAREST) for unit in units
-        ]
+        pictures += [cv2.resize(unit, size, interpolation=cv2.INTER_NEAREST) for unit in units]
     return tile(np.stack(pictures), columns=1 + maps.shape[1])
 
 
-@cache
-def _heat() -> np.ndarray:
-    from matplotlib import colormaps
-
-    return np.round(colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+def _heat(levels: np.ndarray) -> np.ndarray:
+    """Levels `(..., H, W)` uint8 as colours `(..., H, W, 3)`, from black to yellow."""
+    colours = cv2.applyColorMap(levels.reshape(-1, levels.shape[-1]), cv2.COLORMAP_INFERNO)
+    return colours[..., ::-1].reshape(*levels.shape, 3)
 
 
 def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
@@ -332,7 +329,9 @@ def map_sheet(maps: np.ndarray, side: int = 64) -> np.ndarray:
     low, high = (f(maps, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
     levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
     size = (side, side)
-    pictures = [_heat()[cv2.resize(m, size, interpolation=cv2.INTER_NEAREST)] for m in levels]
+    pictures = [
+        cv2.resize(heat, size, interpolation=cv2.INTER_NEAREST) for heat in _heat(levels)
+    ]
     return tile(np.stack(pictures), columns=3)
 
 

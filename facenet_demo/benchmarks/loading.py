@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def training_against_image_folder(repeats: int, lfw_root: Path) -> Training:
 def threads_against_one(repeats: int, lfw_root: Path) -> Comparison:
     """Finding and aligning the faces of some photos of LFW with a thread on each core, and one."""
     data = _data(lfw_root)
-    samples = data.source.samples()[:_NUM_PREPARED]
+    samples = list(islice(data.source.samples(), _NUM_PREPARED))
 
     def prepare(num_threads: int | None) -> None:
         with tempfile.TemporaryDirectory() as cache:

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -51,12 +51,10 @@ class Repeated(FaceSource):
 
     num_photos: int
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Iterator[Sample]:
         photos = itertools.cycle(ORL().samples())
-        return [
-            Sample(photo.path.with_name(f"{number} {photo.path.name}"), photo.person)
-            for number, photo in enumerate(itertools.islice(photos, self.num_photos))
-        ]
+        for number, photo in enumerate(itertools.islice(photos, self.num_photos)):
+            yield Sample(photo.path.with_name(f"{number} {photo.path.name}"), photo.person)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _fill(cache: Path, crops: Crops, count: int) -> None:
     if shutil.disk_usage(cache).free < count * crops.images[0].nbytes:
         raise UserError(f"{count} crops do not fit into {cache}. Set TMPDIR to a larger folder.")
     data = FaceDataModule(Repeated(count))
-    samples, settings = data.source.samples(), data.crop_settings
+    samples, settings = list(data.source.samples()), data.crop_settings
     folder = crops_folder(samples, settings, cache)
     folder.mkdir(parents=True)
     with (folder / IMAGES).open("wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -30,11 +31,14 @@ class FaceSource(ABC):
         """Get the photos onto this machine if they are not there; safe to call again."""
 
     @abstractmethod
-    def samples(self) -> list[Sample]:
-        """Every photo with its person, in a stable order; `fetch` was called before."""
+    def samples(self) -> Iterable[Sample]:
+        """Every photo with its person, in a stable order; `fetch` was called before.
+
+        One after the other where there can be many, so that they are never all in memory.
+        """
 
 
-def scan_people(root: Path) -> list[Sample]:
+def scan_people(root: Path) -> Iterator[Sample]:
     """The files of a folder that holds one folder per person, sorted by path.
 
     Files of any kind count, since only reading one tells whether it is a photo; hidden ones do not.
@@ -43,37 +47,35 @@ def scan_people(root: Path) -> list[Sample]:
     Raises:
         UserError: if `root` is no folder, cannot be read, or has no folders with files in them.
     """
+    found = False
     try:
-        samples = _scan(root)
+        for sample in _scan(root):
+            found = True
+            yield sample
         loose = sum(1 for p in root.iterdir() if p.is_file())
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
-    if not samples:
+    if not found:
         raise UserError(
             f"No folders with photos in {root} ({loose} files lie directly in it). "
             "Put the photos of each person into a folder of their own: "
             f"{root / 'Ada'}, {root / 'Grace'}, ..."
         )
-    return samples
 
 
-def _scan(root: Path) -> list[Sample]:
+def _scan(root: Path) -> Iterator[Sample]:
     if not root.is_dir():
         kind = "is a file" if root.exists() else "does not exist"
         raise UserError(f"{root} {kind}; a folder with one folder of photos per person is needed.")
-    samples = []
     above = {root.resolve(), *root.resolve().parents}
     for folder in sorted(root.iterdir()):
         if folder.name.startswith(".") or not folder.is_dir() or folder.resolve() in above:
             continue
         for parent, folders, files in os.walk(folder, onerror=_raise):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            samples += [
-                Sample(Path(parent) / name, as_text(folder.name))
-                for name in sorted(files)
-                if not name.startswith(".")
-            ]
-    return samples
+            for name in sorted(files):
+                if not name.startswith("."):
+                    yield Sample(Path(parent) / name, as_text(folder.name))
 
 
 def _raise(error: OSError) -> None:

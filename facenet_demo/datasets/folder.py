@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +25,7 @@ class Folder(FaceSource):
 
     root: Path | None = None
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Iterator[Sample]:
         if self.root is None:
             raise UserError("Which folder? Name it: --data.source.root my_people/")
         return scan_people(self.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -43,5 +44,5 @@ class LFW(FaceSource):
         if self.root is None:
             fetch_archive(ARCHIVE, cache_folder())
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Iterator[Sample]:
         return scan_people(self.root or cache_folder() / ARCHIVE.folder)

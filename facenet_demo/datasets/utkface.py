@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -34,7 +35,7 @@ class UTKFace(FaceSource):
 
     root: Path | None = None
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Iterator[Sample]:
         """Every file that has an age in its name.
 
         Raises:
@@ -44,16 +45,16 @@ class UTKFace(FaceSource):
             raise UserError("Where is UTKFace? Name its folder: --data.source.root UTKFace/")
         if not self.root.is_dir():
             raise UserError(f"{self.root} is no folder; that of UTKFace's files is needed.")
-        found = []
+        found = False
         for parent, folders, files in os.walk(self.root):
             folders.sort()
             for name in sorted(files):
                 match = _NAME.fullmatch(name)
                 if match:
-                    found.append(Sample(Path(parent) / name, as_text(name), float(match[1])))
+                    found = True
+                    yield Sample(Path(parent) / name, as_text(name), float(match[1]))
         if not found:
             raise UserError(
                 f"No file in {self.root} begins with an age, as UTKFace's do: "
                 "25_0_1_20170116174525125.jpg.chip.jpg."
             )
-        return found

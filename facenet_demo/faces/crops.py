@@ -143,7 +143,13 @@ def prepare_crops(
     return _load(folder)
 
 
-def crops_folder(samples: Sequence[Sample], settings: CropSettings, cache: Path) -> Path:
+def find_crops(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Crops | None:
+    """The crops of `samples` if they are in the cache; the samples are looked at one by one."""
+    folder = crops_folder(samples, settings, cache)
+    return _load(folder) if folder.is_dir() else None
+
+
+def crops_folder(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Path:
     """Where in the cache the crops of `samples` are, or will be."""
     made_by = [_FORMAT, detect.DETECTOR_VERSION, cv2.__version__, asdict(settings)]
     key = hashlib.sha256(json.dumps(made_by).encode())

@@ -69,7 +69,7 @@ def enroll(
     Raises:
         UserError: if there is no face in any photo, or a folder cannot be read.
     """
-    samples = scan_people(Path(folder))
+    samples = list(scan_people(Path(folder)))
     left_out: list[tuple[str, str]] = []
     found = _embed([s.path for s in samples], reader, model, left_out, "Enrolling")
     kept = [row for row, embedding in enumerate(found) if embedding is not None]

@@ -19,7 +19,7 @@ def test_people_without_photos_are_nobody(tmp_path: Path) -> None:
     (tmp_path / "Ada").mkdir()
     (tmp_path / "Grace" / "holiday").mkdir(parents=True)
     with pytest.raises(UserError, match=r"No folders with photos.*\(0 files lie directly in it\)"):
-        Folder(tmp_path).samples()
+        list(Folder(tmp_path).samples())
 
 
 def test_a_link_to_the_folder_itself_is_not_another_person(tmp_path: Path) -> None:

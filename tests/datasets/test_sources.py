@@ -93,21 +93,21 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
 
 def test_without_a_folder_the_flag_is_named() -> None:
     with pytest.raises(UserError, match=r"--data\.source\.root"):
-        Folder().samples()
+        list(Folder().samples())
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
-        Folder(tmp_path / "nobody").samples()
+        list(Folder(tmp_path / "nobody").samples())
     with pytest.raises(UserError, match="is a file"):
-        Folder(touch(tmp_path / "file")).samples()
+        list(Folder(touch(tmp_path / "file")).samples())
 
 
 def test_loose_photos_are_counted_and_the_layout_explained(tmp_path: Path) -> None:
     for i in range(3):
         touch(tmp_path / f"{i}.jpg")
     with pytest.raises(UserError, match=r"3 files lie directly in it.*Ada"):
-        Folder(tmp_path).samples()
+        list(Folder(tmp_path).samples())
 
 
 @pytest.mark.parametrize("locked", ["", "Ada", "Ada/holiday"])
@@ -128,4 +128,4 @@ def test_a_folder_that_may_not_be_read_is_named(
     for look in ("scandir", "listdir"):
         monkeypatch.setattr(os, look, locked_out(getattr(os, look)))
     with pytest.raises(UserError, match="Permission denied"):
-        Folder(tmp_path).samples()
+        list(Folder(tmp_path).samples())

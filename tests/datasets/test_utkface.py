@@ -31,11 +31,11 @@ def test_the_age_is_in_the_name(tmp_path: Path) -> None:
 
 def test_what_is_no_utkface(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--data\.source\.root"):
-        UTKFace().samples()
+        list(UTKFace().samples())
     with pytest.raises(UserError, match="is no folder"):
-        UTKFace(tmp_path / "nix").samples()
+        list(UTKFace(tmp_path / "nix").samples())
     with pytest.raises(UserError, match="begins with an age"):
-        UTKFace(tmp_path).samples()
+        list(UTKFace(tmp_path).samples())
 
 
 def test_the_shipped_config_learns_ages(tmp_path: Path) -> None:
