@@ -329,9 +329,7 @@ def map_sheet(maps: np.ndarray, side: int = 64) -> np.ndarray:
     low, high = (f(maps, axis=(1, 2), keepdims=True) for f in (np.min, np.max))
     levels = np.round(255 * (maps - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
     size = (side, side)
-    pictures = [
-        cv2.resize(heat, size, interpolation=cv2.INTER_NEAREST) for heat in _heat(levels)
-    ]
+    pictures = [cv2.resize(heat, size, interpolation=cv2.INTER_NEAREST) for heat in _heat(levels)]
     return tile(np.stack(pictures), columns=3)
 
 
