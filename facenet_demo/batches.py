@@ -75,12 +75,12 @@ class EpochBatches(Sampler[list[int]]):
         return self.num_rows // together if self.shuffle else -(-self.num_rows // together)
 
     def __iter__(self) -> Iterator[list[int]]:
-        positions = np.arange(self.num_rows)
         if self.shuffle:
-            positions = np.random.default_rng([self.seed, self.epoch]).permutation(positions)
+            rng = np.random.default_rng([self.seed, self.epoch])
+            positions = rng.permutation(self.num_rows)
         else:
             missing = -self.num_rows % self.num_devices
-            positions = np.append(positions, np.full(missing, PADDING))
+            positions = np.append(np.arange(self.num_rows), np.full(missing, PADDING))
         own = positions[self.rank :: self.num_devices]
         start, self.start = self.start, 0
         for batch in range(start, len(self)):
