@@ -9,9 +9,11 @@ A copy of a photo is used once; near duplicates in two stages are reported.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from facenet_demo.faces.crops import Crops, LeftOut
 from facenet_demo.records import UserError
 
 STAGES = ("train", "val", "test")
+SPLITS = "splits.json"  # in a run folder
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,26 @@ class Split:
             },
             "near_duplicates": [[crops.files[row] for row in pair] for pair in self.near],
         }
+
+    def check(self, run: Path, crops: Crops) -> None:
+        """Compare with the record in a run folder, if there is one.
+
+        Raises:
+            UserError: if the photos have changed since then.
+        """
+        path = run / SPLITS
+        if not path.exists():
+            return
+        before, now = json.loads(path.read_text("utf-8")), self.record(crops)
+        for stage in STAGES:
+            # By folder and name: the data set itself may have moved.
+            old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
+            if old != new:
+                raise UserError(
+                    f"The photos have changed since this run began: {len(old - new)} of its "
+                    f"{len(old)} {stage} photos are no longer among them, {len(new - old)} are "
+                    "new. Put them back, or train anew: what has taught must not judge."
+                )
 
 
 def make_split(crops: Crops, settings: SplitSettings) -> Split:

@@ -8,7 +8,6 @@ What a person reads before and after training is in `summary`.
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import sys
@@ -30,7 +29,7 @@ from facenet_demo.evaluation import Judged, judge
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.runs import environment
-from facenet_demo.splits import STAGES
+from facenet_demo.splits import SPLITS
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
@@ -83,7 +82,8 @@ def train(args: Sequence[str]) -> TrainedRun:
     writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
     if writes:
         write_json(folder / "environment.json", environment())
-        _record_photos(folder / "splits.json", data)
+        data.split.check(folder, data.crops)  # a run goes on with the photos it began with
+        write_json(folder / SPLITS, data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
     with _said_if_interrupted(folder):
@@ -136,23 +136,6 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     if trainer.is_global_zero:
         console.print(summary.result(metrics, folder))
     return TrainedRun(folder, metrics, task, data)
-
-
-def _record_photos(path: Path, data: FaceDataModule) -> None:
-    """Write splits.json; a run that goes on must do so with the photos it began with."""
-    now = data.split.record(data.crops)
-    if path.exists():
-        before = json.loads(path.read_text("utf-8"))
-        for stage in STAGES:
-            # By folder and name: the data set itself may have moved.
-            old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
-            if old != new:
-                raise UserError(
-                    f"The photos have changed since this run began: {len(old - new)} of its "
-                    f"{len(old)} {stage} photos are no longer among them, {len(new - old)} are "
-                    "new. Put them back, or train anew: what has taught must not judge."
-                )
-    write_json(path, now)
 
 
 @contextmanager

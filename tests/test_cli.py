@@ -224,7 +224,7 @@ def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path
      "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1", "seed_everything=-1",
      "data.face_scale=0", "data.augment.scale=-1", "data.augment.flip=2",
      "model.schedule.warmup=1", "model.optimizer.lr=-1", "model.optimizer.momentum=1",
-     "model.label_smoothing=2", "model.mixup=-1"],
+     "model.label_smoothing=2"],
 )  # fmt: skip
 def test_a_setting_that_its_class_refuses(
     setting: str, capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path

@@ -31,6 +31,7 @@ from facenet_demo.faces.detect import main_face
 from facenet_demo.parallel import ordered_map
 from facenet_demo.predict import Predictor
 from facenet_demo.records import UserError
+from facenet_demo.splits import SPLITS
 from facenet_demo.transforms import read_image
 
 _CANVAS = (1200, 1600)
@@ -92,7 +93,7 @@ def run(folder: Path, lfw_root: Path | None) -> Results:
         UserError: if the run has no test photos.
     """
     try:
-        split = json.loads((folder / "splits.json").read_text("utf-8"))
+        split = json.loads((folder / SPLITS).read_text("utf-8"))
         metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
         training_accuracy = float(metrics["test/accuracy"])
     except (OSError, ValueError, KeyError) as error:

@@ -16,7 +16,7 @@ from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
-from facenet_demo.tasks.mixup import Blend, mix
+from facenet_demo.tasks.mixture import Mixture, mix
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
 _NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
@@ -35,14 +35,16 @@ class NamingLoss(nn.Module):
         )
 
     def forward(
-        self, logits: torch.Tensor, labels: torch.Tensor, blend: Blend | None = None
+        self, logits: torch.Tensor, labels: torch.Tensor, mixture: Mixture | None = None
     ) -> torch.Tensor:
         """Losses `(B,)` of scores `(B, P)` and labels `(B,)`; that of `PADDED` is 0.
 
         Of blended pictures both answers are right, each to its share.
         """
         losses = self._of(logits, labels)
-        return losses if blend is None else blend.of(losses, self._of(logits, labels[blend.other]))
+        if mixture is None:
+            return losses
+        return mixture.of(losses, self._of(logits, labels[mixture.other]))
 
     def _of(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         named = self.named(logits, labels.clamp_min(PADDED))
@@ -62,9 +64,8 @@ class ClassificationTask(FaceTask):
         optimizer: SGD or AdamW.
         schedule: The course of the learning rate.
         label_smoothing: Share of the answer that is spread over all people, in [0, 1).
-        mixup: Probability at which a training picture is blended with another one, as their
-            answers are, see `tasks.mixup`. It makes networks surer of whom they know and less sure
-            of strangers, and takes more epochs.
+        mix_strangers: Blend the strangers who teach (--data.split.background) with people to be
+            named, as their answers are: the less of somebody is in a picture, the less sure.
         torch_compile: Let torch.compile write code for this network and machine. The first steps
             take a minute, so it pays in long runs on a GPU; it needs a C++ compiler.
     """
@@ -79,22 +80,20 @@ class ClassificationTask(FaceTask):
         optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
         schedule: Schedule = Schedule(),  # noqa: B008 - frozen
         label_smoothing: float = 0.1,
-        mixup: float = 0.0,
+        mix_strangers: bool = False,
         torch_compile: bool = False,
     ) -> None:
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"label_smoothing must be at least 0 and below 1, not {label_smoothing}."
             )
-        if not 0 <= mixup <= 1:
-            raise ValueError(f"mixup must be at least 0 and at most 1, not {mixup}.")
         super().__init__(
             network, len(people), window, face_scale, pixel_statistics, optimizer, schedule,
             torch_compile,
         )  # fmt: skip
         self.people = list(people)
         self.loss = NamingLoss(label_smoothing)
-        self.mixup = mixup
+        self.mix_strangers = mix_strangers
         self.metrics = nn.ModuleDict(
             {
                 f"of_{stage}": _new_metrics(len(self.people), stage)
@@ -105,16 +104,20 @@ class ClassificationTask(FaceTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
-    def blend(self, windows: torch.Tensor) -> tuple[torch.Tensor, Blend | None]:
+    def mix(
+        self, windows: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, Mixture | None]:
         """What training shows in place of windows `(B, 3, W, W)`, and how it was blended."""
-        return mix(windows, self.mixup) if self.mixup else (windows, None)
+        return mix(windows, labels) if self.mix_strangers else (windows, None)
 
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         # Between epochs validation sees each face once, as training does, which takes less time.
         once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
-        images, blend = self.blend(batch.images) if stage == "train" else (batch.images, None)
+        images, mixture = batch.images, None
+        if stage == "train":
+            images, mixture = self.mix(images, batch.labels)
         embedding, logits = (self._forward if once else self.network.recognize)(images)
-        losses = self.loss(logits, batch.labels, blend)  # (B,), 0 where a batch was padded
+        losses = self.loss(logits, batch.labels, mixture)  # (B,), 0 where a batch was padded
         real = batch.labels >= 0
         for name, metric in self._metrics(stage).items():
             if name == "loss":

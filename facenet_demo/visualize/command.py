@@ -202,7 +202,10 @@ def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDat
                 f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
                 "a training config: --config configs/orl.yaml."
             )
-    data = configured_data(config)
+        data = configured_data(config)
+        data.split.check(folder, data.crops)
+    else:
+        data = configured_data(config)
     if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
         data = FaceDataModule(
             data.source, trained.window, trained.face_scale, data.split_settings,

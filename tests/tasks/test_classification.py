@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from facenet_demo.networks import FaceCNN
 from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.classification import ClassificationTask
-from facenet_demo.tasks.mixup import Blend
+from facenet_demo.tasks.mixture import Mixture
 from facenet_demo.tasks.optimization import SGD, Schedule
 
 NUM_PEOPLE, WINDOW = 7, 16
@@ -122,26 +122,27 @@ def test_the_answer_to_a_stranger_is_everybody_alike_and_padding_costs_nothing()
 
 def test_of_a_blended_picture_both_answers_are_right_to_their_share() -> None:
     labels = torch.tensor([2, STRANGER, 5])
-    blend = Blend(torch.tensor([0.7, 0.6, 1.0]), torch.tensor([1, 2, 0]))
+    mixture = Mixture(torch.tensor([0.7, 0.6, 1.0]), torch.tensor([1, 2, 0]))
     answers = torch.nn.functional.one_hot(labels.clamp_min(0), NUM_PEOPLE).float()
     answers[1] = 1 / NUM_PEOPLE
-    share = blend.share[:, None]
-    mixed = share * answers + (1 - share) * answers[blend.other]
+    share = mixture.share[:, None]
+    mixed = share * answers + (1 - share) * answers[mixture.other]
     logits = torch.randn(3, NUM_PEOPLE)
-    losses = make_task(label_smoothing=0).loss(logits, labels, blend)
+    losses = make_task(label_smoothing=0).loss(logits, labels, mixture)
     torch.testing.assert_close(losses, -(mixed * logits.log_softmax(1)).sum(1))
 
 
-def test_pictures_are_blended_in_training_alone() -> None:
-    task = make_task(mixup=1.0)
-    batch = Batch(torch.rand(6, 3, WINDOW, WINDOW), torch.arange(6), torch.arange(6))
+def test_strangers_are_blended_in_training_alone() -> None:
+    task = make_task(mix_strangers=True)
+    labels = torch.tensor([0, 1, STRANGER, 3, STRANGER, STRANGER])
+    batch = Batch(torch.rand(6, 3, WINDOW, WINDOW), labels, torch.arange(6))
     task.eval()
     losses = [task._step(batch, "train")["loss"] for _ in range(2)]
     assert losses[0] != losses[1], "blended anew each time"
     torch.manual_seed(0)
-    windows, blend = task.blend(batch.images)
+    windows, mixture = task.mix(batch.images, labels)
     torch.manual_seed(0)
-    expected = task.loss(task.network(windows), batch.labels, blend).mean()
+    expected = task.loss(task.network(windows), labels, mixture).mean()
     torch.testing.assert_close(task._step(batch, "train")["loss"], expected)
     trainer = make_trainer()
     for stage in (trainer.validate, trainer.test):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,19 @@ def test_wrong_input_is_told_in_a_sentence(
     ]  # fmt: skip
     assert main(filled) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_taught_the_network_does_not_judge_it(
+    run: TrainedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    file = tmp_path / "run" / "splits.json"
+    split = json.loads(file.read_text())
+    split["train"][0], split["test"][0] = split["test"][0], split["train"][0]
+    file.write_text(json.dumps(split))
+    assert main([str(tmp_path / "run"), "--num-views", "40"]) == 2
+    assert "The photos have changed since this run began" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "report").exists()
 
 
 def test_layers_come_from_the_first_to_the_last(run: TrainedRun, tmp_path: Path) -> None:
