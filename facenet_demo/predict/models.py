@@ -3,6 +3,7 @@
 model = load_model("runs/orl-20260131-142501")
 scores = model(windows)              # (B, 3, W, W) in [0, 1]
 scores.logits, scores.embeddings     # (B, P), (B, D) of unit length
+scores.certainty                     # (B,) in [0, 1]
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import torch
 
 from facenet_demo.calibration import Calibration
 from facenet_demo.checkpoints import TrainedNetwork, check_description, load_classifier
+from facenet_demo.neighbours import certainty
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
 
 ONNX_KEY = "facenet_demo"
-_ONNX_FORMAT = 3
+_ONNX_FORMAT = 4
 
 
 class Scores(NamedTuple):
@@ -31,10 +33,12 @@ class Scores(NamedTuple):
     Attributes:
         logits: `(B, P)`, one for each person.
         embeddings: `(B, D)`, of length 1.
+        certainty: `(B,)` in [0, 1], what tells known people from strangers.
     """
 
     logits: torch.Tensor
     embeddings: torch.Tensor
+    certainty: torch.Tensor
 
 
 class Model(ABC):
@@ -69,11 +73,17 @@ class TorchModel(Model):
         self.calibration = trained.calibration or Calibration()
         self.digest = weights_digest(trained.network)
         self.network = trained.network
+        self.neighbours = trained.neighbours
 
     def __call__(self, windows: torch.Tensor) -> Scores:
         with torch.inference_mode():
-            embedding, logits = self.network.recognize(windows)
-            return Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
+            return self.scores(windows)
+
+    def scores(self, windows: torch.Tensor) -> Scores:
+        """The same for whoever traces it."""
+        embedding, logits = self.network.recognize(windows)
+        unit = torch.nn.functional.normalize(embedding, dim=1)
+        return Scores(logits, unit, certainty(logits, unit, self.neighbours))
 
 
 class OnnxModel(Model):
@@ -124,7 +134,8 @@ class OnnxModel(Model):
             raise UserError(f"{path} does not fit together: {error}") from error
 
     def __call__(self, windows: torch.Tensor) -> Scores:
-        outputs = self._session.run(["logits", "embedding"], {"windows": windows.numpy()})
+        wanted = ["logits", "embedding", "certainty"]
+        outputs = self._session.run(wanted, {"windows": windows.numpy()})
         return Scores(*(torch.from_numpy(output) for output in outputs))
 
 
