@@ -29,6 +29,7 @@ from facenet_demo.records import UserError
 
 NUM_BINS = 15
 _TEMPERATURES = (0.05, 20.0)
+_NOBODY = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Calibration:
 def calibrate(
     logits: torch.Tensor,
     labels: torch.Tensor,
-    outsider_certainty: torch.Tensor,
+    outsider_certainty: torch.Tensor = _NOBODY,
     false_accept_rate: float = 0.01,
 ) -> Calibration:
     """Choose temperature and threshold.
@@ -143,8 +144,8 @@ def evaluate(
     calibration: Calibration,
     logits: torch.Tensor,
     labels: torch.Tensor,
-    certainty: torch.Tensor,
-    outsider_certainty: torch.Tensor,
+    certainty: torch.Tensor = _NOBODY,
+    outsider_certainty: torch.Tensor = _NOBODY,
 ) -> dict[str, float]:
     """How calibration and threshold do on photos they were not chosen on.
 
@@ -152,8 +153,8 @@ def evaluate(
         calibration: what is judged.
         logits: scores `(N, P)` of test photos of known people, N > 0.
         labels: who they show, `(N,)`.
-        certainty: how sure the network is of them, `(N,)`.
-        outsider_certainty: `(M,)` of photos of other strangers; may be empty.
+        certainty: how sure the network is of them, `(N,)`; only with strangers.
+        outsider_certainty: `(M,)` of photos of other strangers; there may be none.
 
     Returns:
         Each in [0, 1]: `ece`, the expected calibration error, and `ece_uncalibrated`. With a

@@ -11,8 +11,6 @@ from facenet_demo.calibration import Calibration, calibrate, evaluate
 from facenet_demo.neighbours import certainty
 from facenet_demo.records import UserError
 
-NONE = torch.empty(0)
-
 
 def drawn(num: int, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores that are `temperature` times too large for how often the labels come."""
@@ -25,10 +23,10 @@ def drawn(num: int, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
 def test_the_temperature_that_was_planted_is_found(temperature: float) -> None:
     logits, labels = drawn(20_000, temperature)
-    found = calibrate(logits, labels, NONE)
+    found = calibrate(logits, labels)
     assert found.temperature == pytest.approx(temperature, rel=0.03)
     assert found.threshold is None
-    scores = evaluate(found, logits, labels, certainty(logits), NONE)
+    scores = evaluate(found, logits, labels)
     assert scores["ece"] < 0.015
     assert scores.keys() == {"ece", "ece_uncalibrated"}
     if temperature != 1:
@@ -39,7 +37,7 @@ def test_the_temperature_that_was_planted_is_found(temperature: float) -> None:
 def test_few_photos_that_are_all_right_do_not_make_certain(scale: float) -> None:
     """The likelihood has no largest value there; with the prior, a grid finds the same one."""
     logits, labels = scale * torch.eye(5).repeat(2, 1), torch.arange(5).repeat(2)
-    found = calibrate(logits, labels, NONE)
+    found = calibrate(logits, labels)
 
     def posterior(log_temperature: float) -> float:
         wrong = 4 * np.exp(-scale / np.exp(log_temperature))
@@ -63,7 +61,7 @@ def test_another_rate_is_that_of_the_same_strangers() -> None:
     assert first.at(0.2) == second
     assert Calibration.from_values(asdict(first)) == first
     with pytest.raises(UserError, match="no scores of strangers"):
-        calibrate(logits, labels, NONE).at(0.1)
+        calibrate(logits, labels).at(0.1)
     with pytest.raises(UserError, match="below 1"):
         first.at(1.0)
 
@@ -82,7 +80,7 @@ def test_the_calibration_error_is_the_gap_between_sure_and_right() -> None:
     # Always 80 % sure, right in 3 of 5.
     logits = torch.tensor([[0.8, 0.2]]).log().repeat(5, 1)
     labels = torch.tensor([0, 0, 0, 1, 1])
-    scores = evaluate(Calibration(), logits, labels, certainty(logits), NONE)
+    scores = evaluate(Calibration(), logits, labels)
     assert scores["ece"] == scores["ece_uncalibrated"] == pytest.approx(0.2, abs=1e-6)
 
 
