@@ -1,18 +1,19 @@
 """How far a network's word can be trusted: probabilities that mean what they say, and strangers.
 
-    calibration = calibrate(logits, labels, outsider_certainty, false_accept_rate=0.01)
+    calibration = calibrate(logits, labels, outsider_logits, false_accept_rate=0.01)
     probability = calibration.probability(logits)      # (N, P), rows sum to 1
-    known = calibration.knows(certainty)               # (N,), False: a stranger
-    evaluate(calibration, logits, labels, certainty, outsider_certainty)    # of test photos
+    known = calibration.knows(logits)                  # (N,), False: a stranger
+    evaluate(calibration, test_logits, test_labels, test_outsider_logits)
 
 Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that divides all scores, chosen
 on validation photos; it changes how sure the network is, never whom it names. Where few photos are
 all named rightly, ever lower temperatures would be better: a prior holds them, by which the network
 is right about how sure it is, give or take a factor of e.
 
-Known people are told from strangers by a certainty, see `neighbours`. The threshold is set so that
-a new stranger, one like those in validation, passes with at most a stated chance (conformal
-prediction: Angelopoulos and Bates 2021, arXiv 2107.07511).
+What tells known people from strangers is the largest probability before calibration (Hendrycks and
+Gimpel 2017, arXiv 1610.02136): the low temperatures that label smoothing asks for make all the
+surer faces alike. The threshold is set so that a new stranger, one like those in validation, passes
+with at most a stated chance (conformal prediction: Angelopoulos and Bates 2021, arXiv 2107.07511).
 What neither can tell: how the network does on photos unlike those it was validated on.
 """
 
@@ -29,7 +30,6 @@ from facenet_demo.records import UserError
 
 NUM_BINS = 15
 _TEMPERATURES = (0.05, 20.0)
-_NOBODY = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,11 @@ class Calibration:
         """Probabilities `(N, P)` of scores `(N, P)`, in double precision."""
         return (logits.double() / self.temperature).softmax(dim=1)
 
-    def knows(self, certainty: torch.Tensor) -> torch.Tensor:
-        """Whether faces are taken for known people, `(N,)` bool; all are without a threshold.
-
-        Args:
-            certainty: `(N,)`, see `neighbours.certainty`.
-        """
+    def knows(self, logits: torch.Tensor) -> torch.Tensor:
+        """Whether each face is taken for a known person, `(N,)` bool; all are without threshold."""
         if self.threshold is None:
-            return torch.ones(len(certainty), dtype=torch.bool)
-        return certainty > self.threshold
+            return torch.ones(len(logits), dtype=torch.bool)
+        return certainty(logits) > self.threshold
 
     def at(self, false_accept_rate: float) -> Calibration:
         """The same with the threshold that a new stranger passes with at most this chance.
@@ -108,10 +104,18 @@ class Calibration:
         )
 
 
+def certainty(logits: torch.Tensor) -> torch.Tensor:
+    """How sure scores `(N, P)` are of their first guess: `(N,)` in [0, 1], before calibration.
+
+    The surest faces would all be 1 in single precision.
+    """
+    return logits.double().softmax(dim=1).amax(dim=1)
+
+
 def calibrate(
     logits: torch.Tensor,
     labels: torch.Tensor,
-    outsider_certainty: torch.Tensor = _NOBODY,
+    outsider_logits: torch.Tensor,
     false_accept_rate: float = 0.01,
 ) -> Calibration:
     """Choose temperature and threshold.
@@ -119,7 +123,7 @@ def calibrate(
     Args:
         logits: scores `(N, P)` of validation photos of known people, N > 0.
         labels: who they show, `(N,)`.
-        outsider_certainty: `(M,)` of photos of strangers; without any there is no threshold.
+        outsider_logits: scores `(M, P)` of photos of strangers; without any there is no threshold.
         false_accept_rate: the chance at which a stranger may pass, in [0, 1).
     """
 
@@ -133,9 +137,9 @@ def calibrate(
     low, high = torch.tensor(_TEMPERATURES).log().tolist()
     best = minimize_scalar(loss, bounds=(low, high), method="bounded")
     calibration = Calibration(float(torch.tensor(best.x).exp()), None, false_accept_rate)
-    if not len(outsider_certainty):
+    if not len(outsider_logits):
         return calibration
-    falling = outsider_certainty.sort(descending=True).values
+    falling = certainty(outsider_logits).sort(descending=True).values
     kept = replace(calibration, outsider_certainty=tuple(falling.tolist()))
     return kept.at(false_accept_rate)
 
@@ -144,8 +148,7 @@ def evaluate(
     calibration: Calibration,
     logits: torch.Tensor,
     labels: torch.Tensor,
-    certainty: torch.Tensor = _NOBODY,
-    outsider_certainty: torch.Tensor = _NOBODY,
+    outsider_logits: torch.Tensor,
 ) -> dict[str, float]:
     """How calibration and threshold do on photos they were not chosen on.
 
@@ -153,8 +156,7 @@ def evaluate(
         calibration: what is judged.
         logits: scores `(N, P)` of test photos of known people, N > 0.
         labels: who they show, `(N,)`.
-        certainty: how sure the network is of them, `(N,)`; only with strangers.
-        outsider_certainty: `(M,)` of photos of other strangers; there may be none.
+        outsider_logits: scores `(M, P)` of photos of other strangers; may be empty.
 
     Returns:
         Each in [0, 1]: `ece`, the expected calibration error, and `ece_uncalibrated`. With a
@@ -175,17 +177,17 @@ def evaluate(
             ("ece_uncalibrated", logits.softmax(dim=1)),
         )
     }
-    if len(outsider_certainty) and calibration.threshold is not None:
-        both = torch.cat([certainty, outsider_certainty])
-        known = torch.arange(len(both)) < len(logits)
+    if len(outsider_logits) and calibration.threshold is not None:
+        certainties = certainty(torch.cat([logits, outsider_logits]))
+        known = torch.arange(len(certainties)) < len(logits)
         right = logits.argmax(dim=1) == labels
-        strangers = outsider_certainty.sort(descending=True).values
+        strangers = certainties[~known].sort(descending=True).values
         fair = strangers[int(calibration.false_accept_rate * len(strangers))]
-        scores["outsider_auroc"] = float(binary_auroc(both, known.long()))
-        scores["outsiders_accepted"] = float(calibration.knows(outsider_certainty).float().mean())
+        scores["outsider_auroc"] = float(binary_auroc(certainties, known.long()))
+        scores["outsiders_accepted"] = float(calibration.knows(outsider_logits).float().mean())
         for name, passes in (
-            ("named_at_threshold", calibration.knows(certainty)),
-            ("named_at_rate", certainty > fair),
+            ("named_at_threshold", calibration.knows(logits)),
+            ("named_at_rate", certainties[known] > fair),
         ):
             scores[name] = float((right & passes).float().mean())
     return scores

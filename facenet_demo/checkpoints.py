@@ -20,14 +20,13 @@ import torch
 from facenet_demo import networks
 from facenet_demo.calibration import Calibration
 from facenet_demo.faces.align import MOST_SCALE
-from facenet_demo.neighbours import Neighbours
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
 
 KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder
-_FORMAT = 4
+_FORMAT = 3
 _PREFIX = "network."
 _MOST_WINDOW = 4096
 
@@ -43,7 +42,6 @@ class TrainedNetwork:
         window: side of the square it is shown, pixels.
         face_scale: how large the face is in it, see `faces.align.template`.
         calibration: how far its scores can be trusted, None if there were no validation photos.
-        neighbours: faces that taught it, to tell strangers by; None if no strangers did.
         target_statistics: of a regression the mean and the standard deviation of each target: an
             answer is output * deviation + mean. None if it names people.
     """
@@ -54,7 +52,6 @@ class TrainedNetwork:
     window: int
     face_scale: float
     calibration: Calibration | None = None
-    neighbours: Neighbours | None = None
     target_statistics: tuple[list[float], list[float]] | None = None
 
 
@@ -110,22 +107,15 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
     try:
         check_description(described)
         settings = _settings(**described["network"])
-        num_people = len(described["people"])
         weights = {
             name.removeprefix(_PREFIX): value
             for name, value in content["state_dict"].items()
             if name.startswith(_PREFIX)
         }
         _check_sizes(settings, weights)
-        network = settings.build(num_people)
+        network = settings.build(len(described["people"]))
         network.load_state_dict(weights)
-        found, near = described.get("calibration"), described.get("neighbours")
-        neighbours = None
-        if near is not None:
-            neighbours = Neighbours.from_values(near)
-            blank = torch.zeros(1, 3, described["window"], described["window"])
-            with torch.no_grad():  # fails if they do not fit the network
-                neighbours.nearness(torch.zeros(1, num_people), network.eval().embed(blank))
+        found = described.get("calibration")
         return TrainedNetwork(
             network.eval(),
             settings,
@@ -133,7 +123,6 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             described["window"],
             described["face_scale"],
             None if found is None else Calibration.from_values(found),
-            neighbours,
             described.get("target_statistics"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -151,11 +140,10 @@ def load_classifier(path: Path | str) -> TrainedNetwork:
     return trained
 
 
-def add_calibration(path: Path, calibration: Calibration, neighbours: Neighbours | None) -> None:
-    """Write what was learned after training into a checkpoint of this project."""
+def add_calibration(path: Path, calibration: Calibration) -> None:
+    """Write what was learned on validation photos into a checkpoint of this project."""
     content = torch.load(path, map_location="cpu", weights_only=True)
     content[KEY]["calibration"] = asdict(calibration)
-    content[KEY]["neighbours"] = None if neighbours is None else vars(neighbours)
     with new_file(path) as temporary:
         torch.save(content, temporary)
 

@@ -147,7 +147,7 @@ def known_and_strangers(
     """How sure the network was of people it knows and of strangers.
 
     Args:
-        certainty: `(N,)` of photos of known people, in [0, 1]: see `neighbours.certainty`.
+        certainty: `(N,)` of photos of known people, in [0, 1]: see `calibration.certainty`.
         outsider_certainty: `(M,)` the same for strangers.
         threshold: what is not above it is called unknown.
     """
@@ -164,7 +164,7 @@ def known_and_strangers(
     top = axes.get_ylim()[1]
     axes.vlines(threshold, 0, top, "0.3", "--", label=f"threshold {threshold:.2f}")
     axes.set_ylim(0, 1.15 * top)  # room for the legend above the bars
-    axes.set(xlim=(0, 1), xlabel="certainty that it is who it is taken for",
+    axes.set(xlim=(0, 1), xlabel="how sure: probability of the first name, before calibration",
              ylabel="share of photos", title="Known people and strangers, test photos")  # fmt: skip
     axes.title.set_fontsize(10)
     axes.legend(frameon=False, loc="upper center", ncols=3, fontsize=8)

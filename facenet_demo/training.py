@@ -126,7 +126,7 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
         if judged is not None:
             metrics |= judged.metrics
             if writes and best is not None:
-                add_calibration(Path(best), judged.calibration, judged.neighbours)
+                add_calibration(Path(best), judged.calibration)
                 pictures = _save_certainty(folder, judged)
                 if cli.result_board is not None:
                     cli.result_board.show(trainer, pictures)

@@ -12,16 +12,7 @@ import facenet_demo
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     {"__init__", "records", "storage", "progress", "commands", "parallel"},
-    {
-        "transforms",
-        "batches",
-        "faces",
-        "networks",
-        "features",
-        "calibration",
-        "neighbours",
-        "basics",
-    },
+    {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption", "predict"},
     {"callbacks", "runs", "summary", "evaluation", "evidence", "report"},

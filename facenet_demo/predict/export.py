@@ -3,9 +3,8 @@
     export(load_model("runs/orl-20260131-142501"), Path("model.onnx"))
 
 Input `windows` `(B, 3, W, W)`, RGB float in [0, 1]: aligned faces. Outputs `probabilities`
-`(B, P)`, calibrated, rows sum to 1; `logits` `(B, P)`; `embedding` `(B, D)` of length 1;
-`certainty` `(B,)`, double, which is above the threshold for known people. Any B. The metadata entry
-`facenet_demo` is JSON with what one must know to use it.
+`(B, P)`, calibrated, rows sum to 1; `logits` `(B, P)`; `embedding` `(B, D)` of length 1. Any B. The
+metadata entry `facenet_demo` is JSON with what one must know to use it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,9 @@ import torch
 from rich.markup import escape
 from torch import nn
 
+from facenet_demo.calibration import Calibration
 from facenet_demo.commands import exit_code
+from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.models import (
     ONNX_KEY,
     OnnxModel,
@@ -35,7 +36,7 @@ from facenet_demo.storage import new_file
 
 LARGEST_DIFFERENCE = 1e-4
 OPSET = 18
-OUTPUTS = ("probabilities", "logits", "embedding", "certainty")
+OUTPUTS = ("probabilities", "logits", "embedding")
 _BATCHES = (1, 2, 7)
 
 DESCRIPTION = """
@@ -54,7 +55,7 @@ class Check:
     """How the file's answers compare with the network's, on random faces.
 
     Attributes:
-        difference: largest one of any logit or certainty.
+        difference: largest one of any logit.
         num_faces: how many were compared; all have the same first guess.
     """
 
@@ -63,14 +64,15 @@ class Check:
 
 
 class _Exported(nn.Module):
-    def __init__(self, model: TorchModel) -> None:
+    def __init__(self, network: FaceNetwork, calibration: Calibration) -> None:
         super().__init__()
-        self.network = model.network  # so that its weights are known as such
-        self.model = model
+        self.network = network
+        self.calibration = calibration
 
     def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        scores = self.model.scores(windows)
-        return self.model.calibration.probability(scores.logits).float(), *scores
+        embedding, logits = self.network.recognize(windows)
+        unit = nn.functional.normalize(embedding, dim=1)
+        return self.calibration.probability(logits).float(), logits, unit
 
 
 def export(model: TorchModel, path: Path) -> Check:
@@ -78,7 +80,7 @@ def export(model: TorchModel, path: Path) -> Check:
 
     Raises:
         UserError: if a package is missing, the file cannot be written, or its answers differ: by
-            more than 1e-4 in a logit or a certainty, or in a first guess.
+            more than 1e-4 in a logit, or in a first guess.
     """
     try:
         import onnx  # noqa: F401 - needed below
@@ -106,7 +108,7 @@ def _onnx_bytes(model: TorchModel) -> bytes:
         warnings.simplefilter("ignore")  # about torch's own insides
         # The exporter that builds on torch.export, the only one that torch develops further.
         program = torch.onnx.export(
-            _Exported(model).eval(),
+            _Exported(model.network, model.calibration).eval(),
             (windows,),
             input_names=["windows"],
             output_names=list(OUTPUTS),
@@ -131,12 +133,10 @@ def check(model: TorchModel, exported: OnnxModel) -> Check:
     worst = 0.0
     for batch in _BATCHES:
         windows = torch.rand(batch, 3, model.window, model.window, generator=generator)
-        ours, theirs = model(windows), exported(windows)
-        for own, other in ((ours.logits, theirs.logits), (ours.certainty, theirs.certainty)):
-            worst = max(worst, float((own - other).abs().max()))
-        same = torch.equal(ours.logits.argmax(1), theirs.logits.argmax(1))
-        if not same or not worst <= LARGEST_DIFFERENCE:
-            raise UserError(f"The ONNX file answers differently (by {worst:.1g}); not kept.")
+        ours, theirs = model(windows).logits, exported(windows).logits
+        worst = max(worst, float((ours - theirs).abs().max()))
+        if not worst <= LARGEST_DIFFERENCE or not torch.equal(ours.argmax(1), theirs.argmax(1)):
+            raise UserError(f"The ONNX file answers differently (logits by {worst:.1g}); not kept.")
     return Check(worst, sum(_BATCHES))
 
 
@@ -162,7 +162,7 @@ def _run(settings: argparse.Namespace) -> int:
     result = export(model, path)
     console.print(
         f"{escape(str(path))}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
-        f"Same first guess as PyTorch on {result.num_faces} random faces, scores differ by at most "
+        f"Same first guess as PyTorch on {result.num_faces} random faces, logits differ by at most "
         f"{result.difference:.1g}."
     )
     return 0

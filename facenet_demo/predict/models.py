@@ -3,7 +3,6 @@
 model = load_model("runs/orl-20260131-142501")
 scores = model(windows)              # (B, 3, W, W) in [0, 1]
 scores.logits, scores.embeddings     # (B, P), (B, D) of unit length
-scores.certainty                     # (B,) in [0, 1]
 """
 
 from __future__ import annotations
@@ -19,12 +18,11 @@ import torch
 
 from facenet_demo.calibration import Calibration
 from facenet_demo.checkpoints import TrainedNetwork, check_description, load_classifier
-from facenet_demo.neighbours import certainty
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
 
 ONNX_KEY = "facenet_demo"
-_ONNX_FORMAT = 4
+_ONNX_FORMAT = 3
 
 
 class Scores(NamedTuple):
@@ -33,12 +31,10 @@ class Scores(NamedTuple):
     Attributes:
         logits: `(B, P)`, one for each person.
         embeddings: `(B, D)`, of length 1.
-        certainty: `(B,)` in [0, 1], what tells known people from strangers.
     """
 
     logits: torch.Tensor
     embeddings: torch.Tensor
-    certainty: torch.Tensor
 
 
 class Model(ABC):
@@ -73,17 +69,11 @@ class TorchModel(Model):
         self.calibration = trained.calibration or Calibration()
         self.digest = weights_digest(trained.network)
         self.network = trained.network
-        self.neighbours = trained.neighbours
 
     def __call__(self, windows: torch.Tensor) -> Scores:
         with torch.inference_mode():
-            return self.scores(windows)
-
-    def scores(self, windows: torch.Tensor) -> Scores:
-        """The same for whoever traces it."""
-        embedding, logits = self.network.recognize(windows)
-        unit = torch.nn.functional.normalize(embedding, dim=1)
-        return Scores(logits, unit, certainty(logits, unit, self.neighbours))
+            embedding, logits = self.network.recognize(windows)
+            return Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
 
 
 class OnnxModel(Model):
@@ -134,8 +124,7 @@ class OnnxModel(Model):
             raise UserError(f"{path} does not fit together: {error}") from error
 
     def __call__(self, windows: torch.Tensor) -> Scores:
-        wanted = ["logits", "embedding", "certainty"]
-        outputs = self._session.run(wanted, {"windows": windows.numpy()})
+        outputs = self._session.run(["logits", "embedding"], {"windows": windows.numpy()})
         return Scores(*(torch.from_numpy(output) for output in outputs))
 
 

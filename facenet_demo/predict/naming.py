@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from facenet_demo.calibration import Calibration
+from facenet_demo.calibration import Calibration, certainty
 from facenet_demo.predict.models import Scores
 
 
@@ -74,8 +74,8 @@ class TrainedNamer(Namer):
     def __call__(self, scores: Scores) -> Named:
         return Named(
             self.calibration.probability(scores.logits),
-            scores.certainty,
-            self.calibration.knows(scores.certainty),
+            certainty(scores.logits),
+            self.calibration.knows(scores.logits),
         )
 
     def rule(self) -> str:

@@ -26,8 +26,8 @@ class Prediction:
     Attributes:
         name: who it is; None if it is a stranger.
         probability: calibrated, of the likeliest person, in [0, 1].
-        certainty: a face is known if this is above the threshold: see `neighbours.certainty`, in
-            [0, 1]; with a gallery its largest similarity, in [-1, 1].
+        certainty: a face is known if this is above the threshold: its largest probability before
+            calibration, in [0, 1]; with a gallery its largest similarity, in [-1, 1].
         guesses: the likeliest people, the first first, whether or not the face is known.
         box: x1, y1, x2, y2, pixels of the whole photo; may reach beyond its border.
         landmarks: five x, y: left eye, right eye, nose, left and right mouth corner, left and right

@@ -44,15 +44,19 @@ class Frame(NamedTuple):
 
 @dataclass
 class _Track:
-    scores: list[Scores] = field(default_factory=list)  # without batch
+    logits: list[torch.Tensor] = field(default_factory=list)
+    embeddings: list[torch.Tensor] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     box: np.ndarray = field(default_factory=lambda: np.zeros(4))
     best: Prediction | None = None
     best_time: float = 0.0
 
-    def add(self, time: float, face: Prediction, scores: Scores) -> None:
+    def add(
+        self, time: float, face: Prediction, logits: torch.Tensor, embedding: torch.Tensor
+    ) -> None:
         self.times.append(time)
-        self.scores.append(scores)
+        self.logits.append(logits)
+        self.embeddings.append(embedding)
         self.box = np.array(face.box)
         if self.best is None or _quality(face) > _quality(self.best):
             self.best, self.best_time = face, time
@@ -151,15 +155,13 @@ def _follow(
         if track is None:
             track = _Track()
             tracks.append(track)
-        track.add(time, face, Scores(*(values[f] for values in scores)))
+        track.add(time, face, scores.logits[f], scores.embeddings[f])
 
 
 def _appearance(predictor: Predictor, track: _Track) -> Appearance:
-    means = (
-        torch.stack(values).mean(0, keepdim=True) for values in zip(*track.scores, strict=True)
-    )
-    logits, embedding, sure = means
-    scores = Scores(logits, torch.nn.functional.normalize(embedding, dim=1), sure)
+    logits = torch.stack(track.logits).mean(0, keepdim=True)
+    embedding = torch.stack(track.embeddings).mean(0, keepdim=True)
+    scores = Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
     name, certainty, guesses = predictor.name(predictor.namer(scores), 0)
     assert track.best is not None
     probability = guesses[0].probability

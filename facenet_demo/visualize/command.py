@@ -150,7 +150,7 @@ def visualize(
     start_report(output, title, overwrite)
     if untrained:
         network = untrained_twin(trained.network, trained.settings, evidence.train_windows, seed)
-        trained = replace(trained, network=network, calibration=None, neighbours=None)
+        trained = replace(trained, network=network, calibration=None)
     trained.network.requires_grad_(False)
     with steps(measurements.num_steps(layers) + 2, "Report") as step:
         found = measurements.take(

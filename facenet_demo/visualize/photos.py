@@ -13,7 +13,6 @@ from facenet_demo.calibration import Calibration
 from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.features.attribution import integrated_gradients, occlusion, speaking_units
 from facenet_demo.features.trace import Trace, evaluating, maps_of
-from facenet_demo.neighbours import certainty
 from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
@@ -82,7 +81,7 @@ def explain(
         with evaluating(network):
             with Trace(network, layers) as trace:
                 network(window[None])
-            embedding, logits = (v.cpu() for v in network.recognize(window[None]))
+            logits = network.recognize(window[None])[1].cpu()
         calibration = trained.calibration or Calibration()
         probability = calibration.probability(logits)[0]
         order = probability.argsort(descending=True)[:_NUM_ANSWERS].tolist()
@@ -122,8 +121,7 @@ def explain(
             for layer in dict.fromkeys((layers[-1], layers[len(layers) // 2]))
             for unit, contribution in speaking_units(network, layer, window, target, _NUM_UNITS)
         ]
-        sure = certainty(logits, embedding, trained.neighbours)
-        known = bool(calibration.knows(sure)[0])
+        known = bool(calibration.knows(logits)[0])
         yield PhotoPage(
             title,
             save_picture(

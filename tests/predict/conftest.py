@@ -12,7 +12,6 @@ from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
-from facenet_demo.neighbours import Neighbours, certainty
 from facenet_demo.networks import FaceCNN
 from facenet_demo.predict import Predictor
 from facenet_demo.transforms import CentreWindow
@@ -44,8 +43,7 @@ def orl_windows(orl_crops: Crops) -> torch.Tensor:
 
 @pytest.fixture(scope="session")
 def run_folder(orl_windows: torch.Tensor, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that knows s1 to s6, from the first five photos of each; s7 to s12 are strangers, of
-    whom s12 taught and s7 to s9 set the threshold."""
+    """A run that knows s1 to s6, from the first five photos of each; s7 to s12 are strangers."""
     torch.manual_seed(0)
     network = SETTINGS.build(KNOWN).eval()
     windows = orl_windows.view(KNOWN + STRANGERS, 10, 3, WINDOW, WINDOW)
@@ -59,20 +57,13 @@ def run_folder(orl_windows: torch.Tensor, tmp_path_factory: pytest.TempPathFacto
         network.classifier.weight.copy_(10 * fitted[:, :-1])
         network.classifier.bias.copy_(10 * fitted[:, -1])
         _, logits = network.recognize(known[:, 5:8].flatten(0, 1))
-        outside, outside_logits = network.recognize(strangers)
-    neighbours = Neighbours.of(
-        features[:, :-1].float(), torch.arange(KNOWN).repeat_interleave(5), outside[50:]
-    )
-    calibration = calibrate(
-        logits, torch.arange(KNOWN).repeat_interleave(3),
-        certainty(outside_logits[:30], outside[:30], neighbours), 0.1,
-    )  # fmt: skip
+        _, outside = network.recognize(strangers[:30])
+    calibration = calibrate(logits, torch.arange(KNOWN).repeat_interleave(3), outside, 0.1)
     described = describe(SETTINGS, [f"s{i + 1}" for i in range(KNOWN)], WINDOW, FACE_SCALE)
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
     folder = tmp_path_factory.mktemp("runs") / "orl-1"
     (folder / "checkpoints").mkdir(parents=True)
-    learned = {"calibration": vars(calibration), "neighbours": vars(neighbours)}
-    content = {KEY: {**described, **learned}, "state_dict": weights}
+    content = {KEY: {**described, "calibration": vars(calibration)}, "state_dict": weights}
     torch.save(content, folder / "checkpoints/best.ckpt")
     return folder
 

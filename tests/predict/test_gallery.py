@@ -41,7 +41,7 @@ def made(strangers: torch.Tensor) -> Gallery:
 
 def scores(*embeddings: list[float]) -> Scores:
     unit = torch.nn.functional.normalize(torch.tensor(embeddings), dim=1)
-    return Scores(torch.zeros(len(unit), 1), unit, torch.ones(len(unit)))
+    return Scores(torch.zeros(len(unit), 1), unit)
 
 
 def test_one_photo_of_each_names_people_never_trained_on(
