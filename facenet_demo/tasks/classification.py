@@ -16,7 +16,6 @@ from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
-from facenet_demo.tasks.mixture import Mixture, mix
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule
 
 _NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
@@ -34,19 +33,8 @@ class NamingLoss(nn.Module):
             label_smoothing=label_smoothing, ignore_index=PADDED, reduction="none"
         )
 
-    def forward(
-        self, logits: torch.Tensor, labels: torch.Tensor, mixture: Mixture | None = None
-    ) -> torch.Tensor:
-        """Losses `(B,)` of scores `(B, P)` and labels `(B,)`; that of `PADDED` is 0.
-
-        Of blended pictures both answers are right, each to its share.
-        """
-        losses = self._of(logits, labels)
-        if mixture is None:
-            return losses
-        return mixture.of(losses, self._of(logits, labels[mixture.other]))
-
-    def _of(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Losses `(B,)` of scores `(B, P)` and labels `(B,)`; that of `PADDED` is 0."""
         named = self.named(logits, labels.clamp_min(PADDED))
         unsure = -logits.log_softmax(1).mean(1)
         return torch.where(labels == STRANGER, unsure, named)
@@ -64,8 +52,6 @@ class ClassificationTask(FaceTask):
         optimizer: SGD or AdamW.
         schedule: The course of the learning rate.
         label_smoothing: Share of the answer that is spread over all people, in [0, 1).
-        mix_strangers: Blend the strangers who teach (--data.split.background) with people to be
-            named, as their answers are: the less of somebody is in a picture, the less sure.
         torch_compile: Let torch.compile write code for this network and machine. The first steps
             take a minute, so it pays in long runs on a GPU; it needs a C++ compiler.
     """
@@ -80,7 +66,6 @@ class ClassificationTask(FaceTask):
         optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
         schedule: Schedule = Schedule(),  # noqa: B008 - frozen
         label_smoothing: float = 0.1,
-        mix_strangers: bool = False,
         torch_compile: bool = False,
     ) -> None:
         if not 0 <= label_smoothing < 1:
@@ -93,7 +78,6 @@ class ClassificationTask(FaceTask):
         )  # fmt: skip
         self.people = list(people)
         self.loss = NamingLoss(label_smoothing)
-        self.mix_strangers = mix_strangers
         self.metrics = nn.ModuleDict(
             {
                 f"of_{stage}": _new_metrics(len(self.people), stage)
@@ -104,20 +88,11 @@ class ClassificationTask(FaceTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = describe(self.network_settings, self.people, self.window, self.face_scale)
 
-    def mix(
-        self, windows: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, Mixture | None]:
-        """What training shows in place of windows `(B, 3, W, W)`, and how it was blended."""
-        return mix(windows, labels) if self.mix_strangers else (windows, None)
-
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         # Between epochs validation sees each face once, as training does, which takes less time.
         once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
-        images, mixture = batch.images, None
-        if stage == "train":
-            images, mixture = self.mix(images, batch.labels)
-        embedding, logits = (self._forward if once else self.network.recognize)(images)
-        losses = self.loss(logits, batch.labels, mixture)  # (B,), 0 where a batch was padded
+        embedding, logits = (self._forward if once else self.network.recognize)(batch.images)
+        losses = self.loss(logits, batch.labels)  # (B,), 0 where a batch was padded
         real = batch.labels >= 0
         for name, metric in self._metrics(stage).items():
             if name == "loss":

@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader
 from facenet_demo.networks import FaceCNN
 from facenet_demo.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.classification import ClassificationTask
-from facenet_demo.tasks.mixture import Mixture
 from facenet_demo.tasks.optimization import SGD, Schedule
 
 NUM_PEOPLE, WINDOW = 7, 16
@@ -118,36 +117,6 @@ def test_the_answer_to_a_stranger_is_everybody_alike_and_padding_costs_nothing()
     (gradient,) = torch.autograd.grad(loss.sum(), logits)
     torch.testing.assert_close(gradient[1], chances[1] - 1 / NUM_PEOPLE)
     assert not gradient[2].any()
-
-
-def test_of_a_blended_picture_both_answers_are_right_to_their_share() -> None:
-    labels = torch.tensor([2, STRANGER, 5])
-    mixture = Mixture(torch.tensor([0.7, 0.6, 1.0]), torch.tensor([1, 2, 0]))
-    answers = torch.nn.functional.one_hot(labels.clamp_min(0), NUM_PEOPLE).float()
-    answers[1] = 1 / NUM_PEOPLE
-    share = mixture.share[:, None]
-    mixed = share * answers + (1 - share) * answers[mixture.other]
-    logits = torch.randn(3, NUM_PEOPLE)
-    losses = make_task(label_smoothing=0).loss(logits, labels, mixture)
-    torch.testing.assert_close(losses, -(mixed * logits.log_softmax(1)).sum(1))
-
-
-def test_strangers_are_blended_in_training_alone() -> None:
-    task = make_task(mix_strangers=True)
-    labels = torch.tensor([0, 1, STRANGER, 3, STRANGER, STRANGER])
-    batch = Batch(torch.rand(6, 3, WINDOW, WINDOW), labels, torch.arange(6))
-    task.eval()
-    losses = [task._step(batch, "train")["loss"] for _ in range(2)]
-    assert losses[0] != losses[1], "blended anew each time"
-    torch.manual_seed(0)
-    windows, mixture = task.mix(batch.images, labels)
-    torch.manual_seed(0)
-    expected = task.loss(task.network(windows), labels, mixture).mean()
-    torch.testing.assert_close(task._step(batch, "train")["loss"], expected)
-    trainer = make_trainer()
-    for stage in (trainer.validate, trainer.test):
-        found = [stage(task, loader(9, 4), verbose=False) for _ in range(2)]
-        assert found[0] == found[1]
 
 
 def test_strangers_teach_but_do_not_count() -> None:
