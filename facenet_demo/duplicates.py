@@ -50,7 +50,10 @@ def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
 
 
 def _patterns(images: np.ndarray) -> np.ndarray:
-    return np.stack([_pattern(image) for image in images])
+    patterns = np.empty((len(images), _SIDE**2), np.float32)
+    for pattern, image in zip(patterns, images, strict=True):
+        pattern[:] = _pattern(image)
+    return patterns
 
 
 def _pattern(image: np.ndarray) -> np.ndarray:
