@@ -192,8 +192,10 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     figure = _figure(margin + side + 1.1, margin + side + 0.45, layout=None)
     axes = _axes(figure, margin, margin, side, side)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set(xticks=[], yticks=[])  # texts in their place are drawn sooner
+    for i, name in enumerate(names):
+        axes.text(i, len(names) - 0.3, name, rotation=90, ha="center", va="top", fontsize=7)
+        axes.text(-0.7, i, name, ha="right", va="center", fontsize=7)
     for row, column in zip(*np.nonzero(shown), strict=True):
         if row != column:
             axes.text(column, row, str(shown[row, column]), ha="center", va="center",
@@ -201,7 +203,8 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
     title = "Who was taken for whom"
     if len(names) < len(people):
         title += f": the {len(names)} of {len(people)} people most often mistaken"
-    axes.set(xlabel="named", ylabel="in the photo")
+    axes.set_xlabel("named", labelpad=72 * (margin - 0.35))
+    axes.set_ylabel("in the photo", labelpad=72 * (margin - 0.35))
     axes.set_title(title, y=1)
     bar = _axes(figure, margin + side + 0.2, margin + 0.1 * side, 0.15, 0.8 * side)
     figure.colorbar(image, cax=bar, label="share of the person's photos")
