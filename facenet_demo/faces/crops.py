@@ -146,7 +146,8 @@ def prepare_crops(
 def find_crops(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Crops | None:
     """The crops of `samples` if they are in the cache; the samples are looked at one by one."""
     folder = crops_folder(samples, settings, cache)
-    return _load(folder) if folder.is_dir() else None
+    # False, too, where the cache cannot be read, which `prepare_crops` then says.
+    return _load(folder) if os.path.isdir(folder) else None  # noqa: PTH112
 
 
 def crops_folder(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Path:

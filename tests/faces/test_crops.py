@@ -16,7 +16,7 @@ from PIL import Image
 from facenet_demo.faces import crops as module
 from facenet_demo.faces import detect
 from facenet_demo.faces.align import align, template
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
 from facenet_demo.faces.texts import Texts
 from facenet_demo.records import Sample, UserError
 from facenet_demo.transforms import read_image
@@ -227,10 +227,25 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert len(prepare_crops(samples, SETTINGS, tmp_path)) == 6
 
 
-def test_a_cache_that_cannot_be_written_is_said(samples: list[Sample], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file", 300 * "x"])
+def test_a_cache_that_cannot_be_written_is_said(
+    name: str, samples: list[Sample], tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
+    assert find_crops(samples, SETTINGS, tmp_path / name) is None
     with pytest.raises(UserError, match="FACENET_DEMO_CACHE"):
-        prepare_crops(samples, SETTINGS, tmp_path / "file")
+        prepare_crops(samples, SETTINGS, tmp_path / name)
+
+
+def test_crops_are_found_from_photos_that_are_seen_once(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    assert find_crops(iter(samples), SETTINGS, tmp_path) is None
+    made = prepare_crops(samples, SETTINGS, tmp_path)
+    found = find_crops(iter(samples), SETTINGS, tmp_path)
+    assert found is not None
+    assert np.array_equal(found.images, made.images)
+    assert find_crops(iter(samples[1:]), SETTINGS, tmp_path) is None
 
 
 KILLED = """
