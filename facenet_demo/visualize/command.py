@@ -195,17 +195,16 @@ def visualize(
 
 
 def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDataModule:
-    if config is None:
-        config = folder / "config.yaml"
-        if not config.is_file():
-            raise UserError(
-                f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
-                "a training config: --config configs/orl.yaml."
-            )
-        data = configured_data(config)
+    own = folder / "config.yaml"
+    config = config or own
+    if config == own and not own.is_file():
+        raise UserError(
+            f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
+            "a training config: --config configs/orl.yaml."
+        )
+    data = configured_data(config)
+    if config == own:
         data.split.check(folder, data.crops)
-    else:
-        data = configured_data(config)
     if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
         data = FaceDataModule(
             data.source, trained.window, trained.face_scale, data.split_settings,
