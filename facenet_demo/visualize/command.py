@@ -18,8 +18,8 @@ from facenet_demo.checkpoints import TrainedNetwork, load_classifier
 from facenet_demo.cli import configured_data, quieten_libraries
 from facenet_demo.commands import exit_code
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.evaluation import score
 from facenet_demo.evidence import make_evidence
-from facenet_demo.features.ablation import right_answers
 from facenet_demo.features.progression import MEASURES, Evidence
 from facenet_demo.features.trace import Trace, evaluating
 from facenet_demo.features.verdicts import Judgement
@@ -176,7 +176,7 @@ def visualize(
         write_json(output / "progression.json", _plain(found))
     report = Report(
         title,
-        network=_network_facts(trained, evidence, data),
+        network=_network_facts(trained, data),
         data=DataFacts(
             data.source.title, len(data.split.rows["test"]), data.source.terms,
             data.source.citation,
@@ -260,13 +260,12 @@ def _examples(data: FaceDataModule) -> list[tuple[str, torch.Tensor]]:
     ]
 
 
-def _network_facts(
-    trained: TrainedNetwork, evidence: Evidence, data: FaceDataModule
-) -> NetworkFacts:
+def _network_facts(trained: TrainedNetwork, data: FaceDataModule) -> NetworkFacts:
     accuracy = None
     if data.people == trained.people:
-        right = right_answers(trained.network, evidence.test_windows, evidence.test_labels)
-        accuracy = float(right.mean())
+        rows = data.split.rows["test"]
+        named = score(trained.network, data, rows).argmax(dim=1).numpy()
+        accuracy = float((named == data.split.labels[rows]).mean())
     settings = {
         name: value if isinstance(value, str | int | float | bool) else str(value)
         for name, value in asdict(trained.settings).items()  # type: ignore[call-overload]

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from facenet_demo.checkpoints import TrainedNetwork
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.networks import FaceCNN
 from facenet_demo.training import TrainedRun, train
-from facenet_demo.visualize.command import main, visualize
+from facenet_demo.visualize.command import _network_facts, main, visualize
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,21 @@ def test_every_unit_of_both_networks_has_a_page(run: TrainedRun, report: Path) -
     assert [verdict["claim"] for verdict in page["progression"]["verdicts"]] == [
         "edges first", "parts in the middle", "people last", "parts matter",
     ]  # fmt: skip
+
+
+def test_the_accuracy_is_that_of_training(orl: FaceDataModule) -> None:
+    torch.manual_seed(0)
+    settings = FaceCNN(channels=(4, 5), convolutions=1)
+    network = settings.build(len(orl.people)).eval()
+    trained = TrainedNetwork(network, settings, orl.people, orl.window, 1.0)
+    rows = orl.split.rows["test"]
+    right = torch.from_numpy(orl.split.labels[rows])
+    accuracy, of_one_view = (
+        float((logits.argmax(1) == right).float().mean())
+        for logits in (network.recognize(orl.windows(rows))[1], network(orl.windows(rows)))
+    )
+    assert accuracy != of_one_view
+    assert _network_facts(trained, orl).test_accuracy == pytest.approx(accuracy)
 
 
 def test_photos_are_explained_and_what_is_none_is_said(report: Path) -> None:
