@@ -12,7 +12,7 @@ train: .venv/installed
 	$(BIN)/python scripts/train.py $(ARGS)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

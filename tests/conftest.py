@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: threads would only wait
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import cv2
 import pytest
 import torch
