@@ -120,11 +120,8 @@ class FaceDataModule(pl.LightningDataModule):
 
         Strangers who teach are `STRANGER`.
         """
-        rows, strangers = self.split.rows["train"], self.split.outsider_rows["train"]
-        if not len(strangers) and not self.shuffle_names:
-            return self.split.labels
-        taught = self.split.labels.copy()
-        taught[strangers] = STRANGER
+        rows, taught = self.split.rows["train"], self.split.labels.copy()
+        taught[self.split.outsider_rows["train"]] = STRANGER
         if self.shuffle_names:
             rng = np.random.default_rng(self.split_settings.seed)
             taught[rows] = rng.permutation(taught[rows])
@@ -265,8 +262,7 @@ class FaceDataModule(pl.LightningDataModule):
     def _loader(self, stage: str) -> DataLoader:
         rows, labels, trainer = self.split.rows[stage], self.split.labels, self.trainer
         if stage == "train":
-            strangers = self.split.outsider_rows["train"]
-            rows = np.sort(np.append(rows, strangers)) if len(strangers) else rows
+            rows = np.sort(np.append(rows, self.split.outsider_rows["train"]))
             labels = self.taught_labels
         device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device)
