@@ -122,8 +122,8 @@ class LayerRow:
     Attributes:
         layer: its dotted name.
         receptive_field: side of the image region that one position of it sees, pixels.
-        scores: measure (a key of `MEASURES`, or a name that is shown as it is) -> "trained" or the
-            name of the control -> value.
+        scores: measure (a key of `MEASURES`, or a name that is shown as it is) -> name of the
+            network or of a control -> value.
     """
 
     layer: str
@@ -188,7 +188,7 @@ class LayerPage:
 
 @dataclass(frozen=True)
 class NetworkPages:
-    """The layers of one network in order; `name` is "trained" or a control's, "untrained"."""
+    """The layers of one network in order; `name` is "trained", "untrained" or a control's."""
 
     name: str
     layers: tuple[LayerPage, ...]

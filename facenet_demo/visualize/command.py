@@ -143,6 +143,7 @@ def visualize(
     chosen = _chosen(units, layers)
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
+    names = ("untrained", "another untrained") if untrained else ("trained", "untrained")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trained.network.to(device)
     evidence = make_evidence(data, num_views, seed, device)
@@ -158,14 +159,8 @@ def visualize(
             names_people=data.people == trained.people, seed=seed, step=step,
         )  # fmt: skip
         step("pictures")
-        maker = PageMaker(
-            output, "untrained" if untrained else "trained", trained.network, found.trained,
-            found.patches, data,
-        )  # fmt: skip
-        twin = PageMaker(
-            output, "another untrained" if untrained else "untrained", found.twin,
-            found.control, found.control_patches, data,
-        )  # fmt: skip
+        maker = PageMaker(output, names[0], trained.network, found.trained, found.patches, data)
+        twin = PageMaker(output, names[1], found.twin, found.control, found.control_patches, data)
         networks = (maker.pages(found), twin.pages())
         step("photos")
         faces, notes = find_faces(images, trained)
@@ -173,7 +168,7 @@ def visualize(
             console.print(escape(note))
         faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
         photos = tuple(explain(output, faces, trained, layers, chosen))
-        write_json(output / "progression.json", _plain(found))
+        write_json(output / "progression.json", _plain(found, names))
     report = Report(
         title,
         network=_network_facts(trained, data),
@@ -182,7 +177,7 @@ def visualize(
             data.source.citation,
         ),
         notes=tuple(notes + _notes(found, data, trained)),
-        progression=_progression(output, found),
+        progression=_progression(output, found, names),
         networks=networks,
         photos=photos,
         files=(FileEntry("progression.json", "numbers", "every figure of the progression"),),
@@ -296,10 +291,10 @@ def _notes(found: Measurements, data: FaceDataModule, trained: TrainedNetwork) -
     return notes
 
 
-def _progression(folder: Path, found: Measurements) -> Progression:
+def _progression(folder: Path, found: Measurements, names: tuple[str, str]) -> Progression:
     layers = list(found.trained.layers)
     fields = found.trained.field_sizes
-    networks = {"trained": found.trained.curves, "untrained": found.control.curves}
+    networks = dict(zip(names, (found.trained.curves, found.control.curves), strict=True))
     alone = np.full(len(layers), np.nan)
     networks["units rotated"] = {"parts": np.column_stack([found.rotated, alone, alone])}
     figure = plots.progression(layers, fields, networks, found.trained.part_lines)
@@ -324,7 +319,7 @@ def _progression(folder: Path, found: Measurements) -> Progression:
             Verdict("parts matter", None, "The network cannot name the people in these photos.")
         )
     caption = (
-        "Edges, parts and people by layer: the trained network (red), an untrained one (grey), and "
+        f"Edges, parts and people by layer: the network, {names[0]} (red), {names[1]} (grey), and "
         "for parts the units in a random rotation (violet). Bands are 95 % intervals."
     )
     return Progression(
@@ -345,7 +340,7 @@ def in_words(judgement: Judgement) -> str:
     return " ".join(text for text in texts if len(text) > 1)
 
 
-def _plain(found: Measurements) -> dict[str, Any]:
+def _plain(found: Measurements, names: tuple[str, str]) -> dict[str, Any]:
     """Every figure of the progression as JSON has it."""
     layers = list(found.trained.layers)
 
@@ -358,7 +353,7 @@ def _plain(found: Measurements) -> dict[str, Any]:
                       for layer, row in by_layer(curve).items()}
             for measure, curve in network.curves.items()
         }
-        for name, network in (("trained", found.trained), ("untrained", found.control))
+        for name, network in zip(names, (found.trained, found.control), strict=True)
     }  # fmt: skip
     causality = found.causality
     return {

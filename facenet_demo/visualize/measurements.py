@@ -36,7 +36,7 @@ class Measurements:
 
     Attributes:
         trained: of the network on trial (untrained itself, if that was asked for).
-        twin: an untrained network of the same shape.
+        twin: an untrained network of the same shape, another one if `trained` is untrained.
         control: of the twin.
         rotated: `(L,)` part score after a random rotation of each layer's units.
         judgements: of the claims; the last one is missing if nobody here can be named.
@@ -79,7 +79,7 @@ def take(
         seed: of all that is drawn.
         step: called before each of `num_steps` steps with its name.
     """
-    step("trained network")
+    step("network")
     trained = measure(network, layers, evidence, seed)
     step("untrained network")
     untrained = untrained_twin(network, settings, evidence.train_windows, seed + 1)

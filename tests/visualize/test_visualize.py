@@ -121,7 +121,12 @@ def test_an_untrained_network_is_supported_in_nothing(run: TrainedRun, tmp_path:
     visualize(run.folder, folder, untrained=True, num_views=40)
     page = read(folder)
     assert [v["supported"] for v in page["progression"]["verdicts"]] == [False] * 4
-    assert [n["name"] for n in page["networks"]] == ["untrained", "another untrained"]
+    names = ["untrained", "another untrained"]
+    assert [network["name"] for network in page["networks"]] == names
+    progression = page["progression"]
+    assert list(progression["rows"][0]["scores"]["edges"]) == names
+    assert "untrained (red), another untrained (grey)" in progression["figure"]["caption"]
+    assert list(json.loads((folder / "progression.json").read_text())["networks"]) == names
 
 
 def test_other_photos_leave_parts_of_it_unmeasured(

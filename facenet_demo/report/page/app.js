@@ -123,7 +123,7 @@ function footer() {
       h("p", {}, [data.title, data.credit].filter(Boolean).join(". ")),
       data.terms && h("p", {}, data.terms)),
     h("section", {}, h("h2", {}, "How it was made"),
-      h("p", {}, "By facenet_demo, from one trained network. The same photos, network and seed " +
+      h("p", {}, "By facenet_demo, from one network. The same photos, network and seed " +
         "give the same numbers. Synthesised images and attribution maps illustrate; they prove " +
         "nothing. ", h("a", { href: route(["measures"]) }, "What the numbers mean."))),
     h("section", {}, h("h2", {}, "What it is not for"),
