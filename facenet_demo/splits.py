@@ -10,8 +10,9 @@ A copy of a photo is used once; near duplicates in two stages are reported.
 from __future__ import annotations
 
 import json
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,16 +150,13 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
             are to teach.
     """
     copies = exact_copies(crops)
-    photos: dict[str, list[int]] = defaultdict(list)
-    for row, person in enumerate(crops.people):
-        if row not in copies:
-            photos[person].append(row)
+    photos = _photos(crops, copies)
     people, too_few = _nameable(photos, settings)
     outsiders = _drawn(people, settings.count("outsiders", len(people)), settings.seed)
     people = [person for person in people if person not in outsiders]
     if len(people) < 2:
         raise UserError(_too_few_people(crops, settings, photos))
-    rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
+    drawn: dict[str, list[np.ndarray]] = {stage: [] for stage in STAGES}
     labels = np.full(len(crops), -1, np.int64)
     # One generator a person, so that a new person does not change how the others are split.
     for label, person in enumerate(people):
@@ -167,19 +165,20 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
         labels[own] = label
         seed = np.random.SeedSequence([settings.seed, *person.encode()])
         order = np.random.default_rng(seed).permutation(own)
-        rows["test"] += order[:num_test].tolist()
-        rows["val"] += order[num_test : num_test + num_val].tolist()
-        rows["train"] += order[num_test + num_val :].tolist()
+        drawn["test"].append(order[:num_test])
+        drawn["val"].append(order[num_test : num_test + num_val])
+        drawn["train"].append(order[num_test + num_val :])
     strangers = _by_stage(_drawn([*outsiders, *too_few], None, settings.seed), settings)
-    outsider_rows = {s: [r for p in strangers[s] for r in photos[p]] for s in STAGES}
+    rows = {stage: _sorted(drawn[stage]) for stage in STAGES}
+    outsider_rows = {s: _sorted([photos[person] for person in strangers[s]]) for s in STAGES}
     return Split(
         people=people,
         labels=labels,
-        rows={stage: np.sort(np.array(rows[stage], np.int64)) for stage in STAGES},
-        outsider_rows={s: np.sort(np.array(outsider_rows[s], np.int64)) for s in STAGES},
+        rows=rows,
+        outsider_rows=outsider_rows,
         left_out=_left_out(crops, copies),
         too_few={person: len(photos[person]) for person in too_few},
-        near=_near_across(crops, {s: rows[s] + outsider_rows[s] for s in STAGES}),
+        near=_near_across(crops, rows, outsider_rows),
     )
 
 
@@ -197,7 +196,8 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
                 f"Strangers are for telling people apart: leave out --data.split.{name}."
             )
     copies = exact_copies(crops)
-    people = sorted({crops.people[row] for row in range(len(crops)) if row not in copies})
+    photos = _photos(crops, copies)
+    people = sorted(photos)
     counts = {stage: settings.count(stage, len(people)) for stage in ("test", "val")}
     if sum(counts.values()) >= len(people):
         raise UserError(
@@ -205,20 +205,20 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
             f"{len(people)} to learn from. Lower --data.split.val or --data.split.test."
         )
     order = _drawn(people, None, settings.seed)
-    stage_of = dict.fromkeys(people, "train")
-    stage_of |= dict.fromkeys(order[: counts["test"]], "test")
-    stage_of |= dict.fromkeys(order[counts["test"] : sum(counts.values())], "val")
-    label_of = {person: label for label, person in enumerate(people)}
-    rows: dict[str, list[int]] = {stage: [] for stage in STAGES}
+    held_out = sum(counts.values())
+    people_of = {
+        "test": order[: counts["test"]],
+        "val": order[counts["test"] : held_out],
+        "train": order[held_out:],
+    }
+    rows = {s: _sorted([photos[person] for person in people_of[s]]) for s in STAGES}
     labels = np.full(len(crops), -1, np.int64)
-    for row, person in enumerate(crops.people):
-        if row not in copies:
-            rows[stage_of[person]].append(row)
-            labels[row] = label_of[person]
+    for label, person in enumerate(people):
+        labels[photos[person]] = label
     return Split(
         people=people,
         labels=labels,
-        rows={stage: np.array(rows[stage], np.int64) for stage in STAGES},
+        rows=rows,
         outsider_rows={stage: np.empty(0, np.int64) for stage in STAGES},
         left_out=_left_out(crops, copies),
         near=_near_across(crops, rows),
@@ -232,19 +232,31 @@ def _left_out(crops: Crops, copies: Mapping[int, int]) -> list[LeftOut]:
     ]
 
 
-def _near_across(crops: Crops, rows: Mapping[str, list[int]]) -> np.ndarray:
+def _near_across(crops: Crops, *rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Pairs `(P, 2)` of rows of nearly the same picture in two different stages."""
-    stage_of = np.full(len(crops), -1)
+    stage_of = np.full(len(crops), -1, np.int8)
     for number, stage in enumerate(STAGES):
-        stage_of[rows[stage]] = number
+        for group in rows:
+            stage_of[group[stage]] = number
     near = near_duplicates(crops)
     stages = stage_of[near]
     return near[(stages[:, 0] != stages[:, 1]) & (stages >= 0).all(axis=1)]
 
 
-def _nameable(
-    photos: Mapping[str, list[int]], settings: SplitSettings
-) -> tuple[list[str], list[str]]:
+def _photos(crops: Crops, copies: Mapping[int, int]) -> dict[str, np.ndarray]:
+    """The rows of each person, but for copies; arrays, as lists of numbers take five times more."""
+    photos: dict[str, array[int]] = defaultdict(lambda: array("q"))
+    for row, person in enumerate(crops.people):
+        if row not in copies:
+            photos[person].append(row)
+    return {person: np.frombuffer(rows, np.int64) for person, rows in photos.items()}
+
+
+def _sorted(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+
+
+def _nameable(photos: Mapping[str, Sized], settings: SplitSettings) -> tuple[list[str], list[str]]:
     """The people with enough photos for the split, and the others, each sorted."""
     enough: list[str] = []
     too_few: list[str] = []
@@ -274,7 +286,7 @@ def _by_stage(strangers: Sequence[str], settings: SplitSettings) -> dict[str, Se
     return {"train": strangers[:count], "val": rest[::2], "test": rest[1::2]}
 
 
-def _too_few_people(crops: Crops, settings: SplitSettings, photos: dict[str, list[int]]) -> str:
+def _too_few_people(crops: Crops, settings: SplitSettings, photos: Mapping[str, Sized]) -> str:
     if not photos:
         read = len(crops.left_out)
         reasons = sorted({entry.reason for entry in crops.left_out})
