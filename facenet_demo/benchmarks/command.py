@@ -146,17 +146,19 @@ def loading(
 
 def memory(
     num_photos: list[int] = [3_000, 13_000, 100_000],  # noqa: B006
+    repeats: int = 3,
     output: Path = RESULTS / "memory.json",
 ) -> None:
     """Measure how much memory training takes, by the number of photos.
 
     Args:
         num_photos: How many each time; 100,000 take 3 GB of disk in the temporary folder.
+        repeats: How often it trains on each number, in turn.
         output: Where the figures go.
     """
     from facenet_demo.benchmarks import memory as benchmark
 
-    _report(benchmark.run(num_photos), output)
+    _report(benchmark.run(num_photos, repeats), output)
 
 
 def outsiders(

@@ -1,6 +1,6 @@
 """How much memory training takes, by the number of photos.
 
-    growth = run([3_000, 13_000, 100_000])
+    growth = run([3_000, 13_000, 100_000], repeats=3)
     growth.megabytes
 
 What is stored lies in files that are mapped, and pages of them that were read can be dropped at any
@@ -63,24 +63,30 @@ class Growth:
 
     Attributes:
         num_photos: trained on.
-        megabytes: most anonymous memory of the process at any time, 2^20 bytes.
+        megabytes: for each of them, each time, the most anonymous memory of the process at any
+            time, 2^20 bytes.
     """
 
     num_photos: list[int]
-    megabytes: list[float]
+    megabytes: list[list[float]]
 
     def __str__(self) -> str:
-        return "; ".join(
-            f"{count} photos: {size:.0f} MB ({size - self.megabytes[0]:+.0f})"
-            for count, size in zip(self.num_photos, self.megabytes, strict=True)
+        least = float(np.median(self.megabytes[0]))
+        return "\n".join(
+            f"{count} photos: {np.median(sizes):.0f} MB ({min(sizes):.0f} to {max(sizes):.0f}), "
+            f"{np.median(sizes) - least:+.0f}"
+            for count, sizes in zip(self.num_photos, self.megabytes, strict=True)
         )
 
 
-def run(num_photos: Sequence[int], channels: tuple[int, ...] = (16, 24, 48, 96)) -> Growth:
-    """Train once for each number of photos, which are those of ORL again and again.
+def run(
+    num_photos: Sequence[int], repeats: int, channels: tuple[int, ...] = (16, 24, 48, 96)
+) -> Growth:
+    """Train on each number of photos, in turn; they are those of ORL again and again.
 
     Args:
         num_photos: how many each time.
+        repeats: how often.
         channels: of the network.
 
     Raises:
@@ -89,27 +95,36 @@ def run(num_photos: Sequence[int], channels: tuple[int, ...] = (16, 24, 48, 96))
     if not Path("/proc/self/smaps_rollup").exists():
         raise UserError("Only Linux tells a process how much memory is its own: no smaps_rollup.")
     crops = FaceDataModule(ORL()).crops
+    megabytes: list[list[float]] = [[] for _ in num_photos]
+    with tempfile.TemporaryDirectory() as folder:
+        caches = [Path(folder) / str(count) for count in num_photos]
+        for cache, count in zip(caches, num_photos, strict=True):
+            _fill(cache, crops, count)
+        trainings = list(zip(caches, num_photos, megabytes, strict=True))
+        for _ in range(repeats):
+            for cache, count, found in trainings:
+                found.append(_training(cache, count, channels))
+    return Growth(list(num_photos), megabytes)
+
+
+def _training(cache: Path, count: int, channels: tuple[int, ...]) -> float:
+    """The megabytes of one training, in a process of its own."""
     context = multiprocessing.get_context("spawn")
-    found = []
-    for count in num_photos:
-        with tempfile.TemporaryDirectory() as folder:
-            _fill(Path(folder), crops, count)
-            ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_train, args=(Path(folder), count, channels, theirs))
-            process.start()
-            theirs.close()
-            try:
-                found.append(ours.recv())
-            except EOFError:
-                raise UserError(f"Training on {count} photos failed; see above.") from None
-            finally:
-                process.join()
-    return Growth(list(num_photos), found)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_train, args=(cache, count, channels, theirs))
+    process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError:
+        raise UserError(f"Training on {count} photos failed; see above.") from None
+    finally:
+        process.join()
 
 
 def _fill(cache: Path, crops: Crops, count: int) -> None:
     """Put the crops of `Repeated(count)` into a cache, without looking for 100,000 faces."""
-    if shutil.disk_usage(cache).free < count * crops.images[0].nbytes:
+    if shutil.disk_usage(cache.parent).free < count * crops.images[0].nbytes:
         raise UserError(f"{count} crops do not fit into {cache}. Set TMPDIR to a larger folder.")
     data = FaceDataModule(Repeated(count))
     samples, settings = list(data.source.samples()), data.crop_settings

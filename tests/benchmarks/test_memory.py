@@ -13,9 +13,14 @@ from facenet_demo.duplicates import exact_copies, near_duplicates
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its own memory")
 def test_training_is_measured_in_a_process_of_its_own() -> None:
-    found = memory.run([64, 450], channels=(2, 2))
-    assert found.num_photos == [64, 450]
-    assert min(found.megabytes) > 50, "Python and torch alone"
+    found = memory.run([450], repeats=2, channels=(2, 2))
+    assert [len(sizes) for sizes in found.megabytes] == [2]
+    assert min(map(min, found.megabytes)) > 50, "Python and torch alone"
+
+
+def test_growth_is_that_of_the_medians() -> None:
+    growth = memory.Growth([3, 100], [[500, 520, 503], [511, 540, 508]])
+    assert str(growth) == ("3 photos: 503 MB (500 to 520), +0\n100 photos: 511 MB (508 to 540), +8")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its own memory")
