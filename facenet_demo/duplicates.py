@@ -18,8 +18,8 @@ from facenet_demo.faces.crops import Crops
 # sitting that the eye hardly tells apart.
 NEAR = 0.98
 
-_SIDE = 32
-_BLOCK, _PART = 4096, 512
+_SIDE, _COARSE_SIDE = 32, 8
+_BLOCK, _PART = 8192, 256
 
 
 def exact_copies(crops: Crops) -> dict[int, int]:
@@ -37,28 +37,52 @@ def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
     Two faces are compared by the correlation of their aligned crops, grey, 32 x 32.
     """
     pairs = [np.empty((0, 2), int)]
-    # 4 KB a pattern are too many to keep: block by block, most are made several times.
+    # Too many to keep: they are made block by block, most of them several times.
     for start in range(0, len(crops), _BLOCK):
-        block = _patterns(crops.images[start : start + _BLOCK])
+        block = np.concatenate(
+            [
+                _outline(_patterns(crops.images[part : min(part + _PART, start + _BLOCK)]))
+                for part in range(start, min(start + _BLOCK, len(crops)), _PART)
+            ]
+        )
         for other in range(start, len(crops), _PART):
-            alike = block @ _patterns(crops.images[other : other + _PART]).T
-            rows, others = np.nonzero(alike > threshold)
-            found = np.stack([rows + start, others + other], axis=1)
-            pairs.append(found[found[:, 0] < found[:, 1]])
+            patterns = _patterns(crops.images[other : other + _PART])
+            perhaps = (block @ _outline(patterns).T > threshold).any(axis=1)
+            candidates = start + np.flatnonzero(perhaps)
+            for first in range(0, len(candidates), _PART):
+                some = candidates[first : first + _PART]
+                alike = _patterns(crops.images[some]) @ patterns.T
+                rows, others = np.nonzero(alike > threshold)
+                found = np.stack([some[rows], others + other], axis=1)
+                pairs.append(found[found[:, 0] < found[:, 1]])
     together = np.concatenate(pairs)
     return together[np.lexsort(together.T[::-1])]
 
 
+def _outline(patterns: np.ndarray) -> np.ndarray:
+    """Short vectors `(N, 65)` whose products are no smaller than those of the patterns.
+
+    A pattern in 8 x 8 squares, and the length of what that leaves out (Cauchy and Schwarz).
+    """
+    step = _SIDE // _COARSE_SIDE
+    squares = patterns.reshape(-1, _COARSE_SIDE, step, _COARSE_SIDE, step).sum((2, 4)) / step
+    squares = squares.reshape(len(patterns), -1)
+    left = np.square(patterns).sum(axis=1) - np.square(squares).sum(axis=1)
+    # Rounding errors must not make a product smaller.
+    return np.column_stack([squares, np.sqrt(left.clip(0) + 1e-6)])
+
+
 def _patterns(images: np.ndarray) -> np.ndarray:
-    patterns = np.empty((len(images), _SIDE**2), np.float32)
-    for pattern, image in zip(patterns, images, strict=True):
-        pattern[:] = _pattern(image)
+    """The faces `(N, 1024)` without what is behind them, each of mean 0 and length 1."""
+    margin = images.shape[1] // 6
+    middle = images[:, margin:-margin, margin:-margin]
+    num, height, width, _ = middle.shape
+    grey = cv2.cvtColor(middle.reshape(num * height, width, 3), cv2.COLOR_RGB2GRAY)
+    small = [
+        cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        for face in grey.reshape(num, height, width)
+    ]
+    patterns = np.stack(small).reshape(num, -1).astype(np.float32)
+    patterns -= patterns.mean(axis=1, keepdims=True)
+    patterns /= np.linalg.norm(patterns, axis=1, keepdims=True).clip(1e-6)
     return patterns
-
-
-def _pattern(image: np.ndarray) -> np.ndarray:
-    margin = len(image) // 6  # the face, not what is behind it
-    grey = cv2.cvtColor(image[margin:-margin, margin:-margin], cv2.COLOR_RGB2GRAY)
-    pattern = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).ravel()
-    pattern = pattern.astype(np.float32) - pattern.mean(dtype=np.float32)
-    return pattern / max(float(np.linalg.norm(pattern)), 1e-6)
