@@ -17,44 +17,23 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
 
 from facenet_demo.cli import quieten_libraries
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import ORL, FaceSource
+from facenet_demo.datasets import ORL, Folder
 from facenet_demo.faces.crops import IMAGES, PHOTO, Crops, crops_folder, write_index
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import Sample, UserError
+from facenet_demo.records import UserError
 from facenet_demo.storage import as_text, write_json
 from facenet_demo.tasks.classification import ClassificationTask
 
 _EVERY = 0.05  # seconds between two looks
-
-
-@dataclass(frozen=True)
-class Repeated(FaceSource):
-    """The photos of ORL again and again, each time under names of their own.
-
-    Args:
-        num_photos: how many.
-    """
-
-    title: ClassVar[str] = f"{ORL.title}, repeated"
-    terms: ClassVar[str] = ORL.terms
-    citation: ClassVar[str] = ORL.citation
-
-    num_photos: int
-
-    def samples(self) -> Iterator[Sample]:
-        photos = itertools.cycle(ORL().samples())
-        for number, photo in enumerate(itertools.islice(photos, self.num_photos)):
-            yield Sample(photo.path.with_name(f"{number} {photo.path.name}"), photo.person)
 
 
 @dataclass(frozen=True)
@@ -96,22 +75,22 @@ def run(
         raise UserError("Only Linux tells a process how much memory is its own: no smaps_rollup.")
     crops = FaceDataModule(ORL()).crops
     megabytes: list[list[float]] = [[] for _ in num_photos]
-    with tempfile.TemporaryDirectory() as folder:
-        caches = [Path(folder) / str(count) for count in num_photos]
-        for cache, count in zip(caches, num_photos, strict=True):
-            _fill(cache, crops, count)
-        trainings = list(zip(caches, num_photos, megabytes, strict=True))
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [Path(temporary) / str(count) for count in num_photos]
+        for folder, count in zip(folders, num_photos, strict=True):
+            _fill(folder, crops, count)
+        trainings = list(zip(folders, num_photos, megabytes, strict=True))
         for _ in range(repeats):
-            for cache, count, found in trainings:
-                found.append(_training(cache, count, channels))
+            for folder, count, found in trainings:
+                found.append(_training(folder, count, channels))
     return Growth(list(num_photos), megabytes)
 
 
-def _training(cache: Path, count: int, channels: tuple[int, ...]) -> float:
+def _training(folder: Path, count: int, channels: tuple[int, ...]) -> float:
     """The megabytes of one training, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(cache, count, channels, theirs))
+    process = context.Process(target=_train, args=(folder, channels, theirs))
     process.start()
     theirs.close()
     try:
@@ -122,40 +101,45 @@ def _training(cache: Path, count: int, channels: tuple[int, ...]) -> float:
         process.join()
 
 
-def _fill(cache: Path, crops: Crops, count: int) -> None:
-    """Put the crops of `Repeated(count)` into a cache, without looking for 100,000 faces."""
-    if shutil.disk_usage(cache.parent).free < count * crops.images[0].nbytes:
-        raise UserError(f"{count} crops do not fit into {cache}. Set TMPDIR to a larger folder.")
-    data = FaceDataModule(Repeated(count))
+def _fill(folder: Path, crops: Crops, count: int) -> None:
+    """Make a folder of the photos of ORL again and again, and a cache with its crops."""
+    if shutil.disk_usage(folder.parent).free < count * crops.images[0].nbytes:
+        raise UserError(f"{count} crops do not fit into {folder}. Set TMPDIR to a larger folder.")
+    for number, row in enumerate(itertools.islice(itertools.cycle(range(len(crops))), count)):
+        link = folder / "photos" / crops.people[row] / f"{number}.pgm"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(crops.files[row])
+    data = _data(folder)
     samples, settings = list(data.source.samples()), data.crop_settings
-    folder = crops_folder(samples, settings, cache)
-    folder.mkdir(parents=True)
-    with (folder / IMAGES).open("wb") as file:
-        for start in range(0, count, len(crops)):
-            # Lines and columns in another order each time, or all would be near duplicates.
-            lines, columns = (
-                np.random.default_rng([start, axis]).permutation(settings.size) for axis in (0, 1)
-            )
-            crops.images[: count - start, lines][:, :, columns].tofile(file)
+    made = crops_folder(samples, settings, folder)
+    made.mkdir(parents=True)
+    rounds, rows = np.divmod([int(sample.path.stem) for sample in samples], len(crops))
+    # Lines and columns in another order each round, or all would be near duplicates.
+    sides = np.tile(np.arange(settings.size), (rounds.max() + 1, 2, 1))
+    orders = np.random.default_rng(0).permuted(sides, axis=2)
+    with (made / IMAGES).open("wb") as file:
+        for row, (lines, columns) in zip(rows, orders[rounds], strict=True):
+            crops.images[row, lines][:, columns].tofile(file)
     photos = np.zeros(count, PHOTO)
     for name in PHOTO.names or ():
-        photos[name] = np.resize(getattr(crops, name), photos[name].shape)
+        photos[name] = getattr(crops, name)[rows]
     photos["digests"] = np.random.default_rng(0).integers(0, 256, (count, 32))
     people, files = (s.person for s in samples), (as_text(s.path) for s in samples)
-    write_index(folder, settings, photos, people, files, [])
+    write_index(made, settings, photos, people, files, [])
+
+
+def _data(folder: Path) -> FaceDataModule:
+    return FaceDataModule(Folder(folder / "photos"))
 
 
 def _train(
-    cache: Path,
-    count: int,
-    channels: tuple[int, ...],
-    result: multiprocessing.connection.Connection,
+    folder: Path, channels: tuple[int, ...], result: multiprocessing.connection.Connection
 ) -> None:
     quieten_libraries()
-    os.environ["FACENET_DEMO_CACHE"] = str(cache)
+    os.environ["FACENET_DEMO_CACHE"] = str(folder)
     with _Peak() as peak:
-        data = FaceDataModule(Repeated(count))
-        write_json(cache / "splits.json", data.split.record(data.crops))
+        data = _data(folder)
+        write_json(folder / "splits.json", data.split.record(data.crops))
         task = ClassificationTask(data.people, data.window, network=FaceCNN(channels))
         trainer = pl.Trainer(
             accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,

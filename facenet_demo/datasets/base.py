@@ -71,12 +71,19 @@ def _scan(root: Path) -> Iterator[Sample]:
     for folder in sorted(root.iterdir()):
         if folder.name.startswith(".") or not folder.is_dir() or folder.resolve() in above:
             continue
-        for parent, folders, files in os.walk(folder, onerror=_raise):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if not name.startswith("."):
-                    yield Sample(Path(parent) / name, as_text(folder.name))
+        yield from (Sample(path, as_text(folder.name)) for path in _files(folder))
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _files(folder: Path) -> Iterator[Path]:
+    """The files in a folder, sorted, then those in each of its folders."""
+    waiting = [folder]
+    while waiting:
+        folders: list[Path] = []
+        files: list[Path] = []
+        # By iterdir: Path(parent) / name would make Python's table of names grow with each photo.
+        for path in sorted(waiting.pop().iterdir(), key=lambda path: path.name):
+            if not path.name.startswith("."):
+                # False, too, where a link leads to what cannot be read: a photo to be left out.
+                (folders if os.path.isdir(path) else files).append(path)  # noqa: PTH112
+        yield from files
+        waiting += (path for path in reversed(folders) if not path.is_symlink())

@@ -28,6 +28,27 @@ def test_a_link_to_the_folder_itself_is_not_another_person(tmp_path: Path) -> No
     assert [(s.person, s.path.name) for s in Folder(tmp_path).samples()] == [("p0", "0.png")]
 
 
+def test_files_come_sorted_before_those_of_the_folders_beside_them(tmp_path: Path) -> None:
+    ada = tmp_path / "Ada"
+    for name in (
+        "b/2.png",
+        "b/1.png",
+        "b/c/0.png",
+        "a/3.png",
+        "z.png",
+        "d.png",
+        ".a/4.png",
+        ".5.png",
+    ):
+        (ada / name).parent.mkdir(parents=True, exist_ok=True)
+        (ada / name).touch()
+    (ada / "dead.png").symlink_to(tmp_path / "nowhere")
+    (ada / "elsewhere").symlink_to(ada / "b", target_is_directory=True)
+    (ada / "round").symlink_to(ada, target_is_directory=True)
+    names = [sample.path.relative_to(ada).as_posix() for sample in Folder(tmp_path).samples()]
+    assert names == ["d.png", "dead.png", "z.png", "a/3.png", "b/1.png", "b/2.png", "b/c/0.png"]
+
+
 def test_folder_names_that_are_no_valid_text_are_people_too(tmp_path: Path) -> None:
     """Linux allows any bytes as a name; what is written about the people must be text."""
     root = draw_people(tmp_path / "people", num_people=2, num_photos=3)
