@@ -24,7 +24,6 @@ from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    ModelCheckpoint,
     RichProgressBar,
 )
 from lightning.pytorch.cli import (
@@ -36,7 +35,12 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.interruption import StopOnSignal, WholeCheckpoints, epochs_done
+from facenet_demo.interruption import (
+    MovableCheckpoint,
+    StopOnSignal,
+    WholeCheckpoints,
+    epochs_done,
+)
 from facenet_demo.records import UserError
 from facenet_demo.runs import new_run_folder, outlive_events
 from facenet_demo.storage import new_file, remove_leftovers
@@ -133,6 +137,8 @@ class FaceCLI(LightningCLI):
             parser.link_arguments(f"data.{fact}", f"model.{fact}")
         for fact in (*_FACTS[cast(type, self._model_class)], "pixel_statistics"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
+        # Lightning would take every GPU it finds, and with each of them the batch would grow.
+        parser.set_defaults({"trainer.devices": 1})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
@@ -163,11 +169,13 @@ class FaceCLI(LightningCLI):
         self.history = History(resumed_after)
         # Not one with save_last: that saves the last epoch only if it is also the best one.
         self.best, last = (
-            ModelCheckpoint(
+            MovableCheckpoint(
                 folder / "checkpoints",
                 filename=name,
                 monitor=monitor,
                 mode=mode,
+                # With fewer validations than epochs, too: what an epoch learned is kept.
+                save_on_train_epoch_end=True if monitor != "val/loss" else None,
                 enable_version_counter=False,
             )
             for name, monitor, mode in (

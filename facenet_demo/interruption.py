@@ -19,7 +19,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from facenet_demo.commands import Interrupted
 from facenet_demo.progress import console
@@ -67,6 +67,24 @@ def epochs_done(path: Path) -> int:
         return content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    """Goes on in a run folder that was moved or copied, where Lightning forgets the best epoch."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        folder = Path(state_dict["dirpath"])
+
+        def here(path: str) -> str:
+            return str(Path(self.dirpath or "", Path(path).relative_to(folder))) if path else ""
+
+        moved = {
+            name: here(state_dict[name])
+            for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        best = {here(path): value for path, value in state_dict["best_k_models"].items()}
+        dirpath = {"dirpath": self.dirpath, "best_k_models": best}
+        super().load_state_dict(state_dict | moved | dirpath)
 
 
 class StopOnSignal(Checkpoint):

@@ -107,13 +107,14 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     history = cli.history
     fitted = {
         "epochs": trainer.current_epoch,
-        "stopped": _why_stopped(trainer, cli.early_stopping),
+        "stopped": _why_stopped(trainer, cli.early_stopping, history.epochs),
         "seconds": round(history.seconds, 2),
         "photos_per_second": round(history.photos_per_second, 1),
         "parameters": sum(p.numel() for p in task.network.parameters()),
     }
     if writes:
         _save_curves(folder / "curves.png", history.epochs)
+    _check_loss(history.epochs, "val/loss" if len(data.split.rows["val"]) else "train/loss")
     # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
     best = cli.best.best_model_path or None
     metrics: dict[str, float | int | str] = {}
@@ -178,7 +179,24 @@ def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
     return paths
 
 
-def _why_stopped(trainer: pl.Trainer, early_stopping: EarlyStopping | None) -> str:
+def _check_loss(epochs: Sequence[Mapping[str, float]], name: str) -> None:
+    losses = [epoch[name] for epoch in epochs if name in epoch]
+    # Without validation the last epoch is kept, otherwise the best one.
+    kept = losses if name == "val/loss" else losses[-1:]
+    if kept and not any(map(math.isfinite, kept)):
+        raise UserError(
+            f"The training diverged: the loss of epoch {len(epochs)} is {kept[-1]}, and no network "
+            "is worth keeping. Lower --model.optimizer.lr, or set --trainer.gradient_clip_val 1."
+        )
+
+
+def _why_stopped(
+    trainer: pl.Trainer,
+    early_stopping: EarlyStopping | None,
+    epochs: Sequence[Mapping[str, float]],
+) -> str:
+    if epochs and not all(map(math.isfinite, epochs[-1].values())):
+        return "the training diverged, its loss was no number"
     if early_stopping is not None and early_stopping.stopped_epoch:
         return f"no better validation loss for {early_stopping.patience} epochs"
     if trainer.current_epoch == trainer.max_epochs:

@@ -15,7 +15,7 @@ from drawing import draw_people
 from PIL import Image
 
 from facenet_demo.checkpoints import load_checkpoint
-from facenet_demo.cli import CONFIGS
+from facenet_demo.cli import CONFIGS, parse
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.training import main, train
 
@@ -423,3 +423,24 @@ def test_without_a_compiler_the_message_says_what_to_do(
     said = " ".join(capsys.readouterr().err.split())
     assert "No working C++ compiler found. It needs a C++ compiler" in said
     assert "train without --model.torch_compile" in said
+
+
+def test_one_device_unless_more_are_asked_for() -> None:
+    assert parse([]).config["trainer"]["devices"] == 1
+    assert parse(["--trainer.devices=auto"]).config["trainer"]["devices"] == "auto"
+
+
+@pytest.mark.parametrize("val", [0, 1])
+def test_a_training_that_diverges_says_so(
+    val: int, people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    args = [
+        "--model.network.normalization=none", "--model.optimizer.lr=1e30",
+        "--model.schedule.name=constant", f"--data.split.val={val}",
+    ]  # fmt: skip
+    assert main(quick(people_folder, tmp_path, *args)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The training diverged: the loss of epoch" in said
+    assert "Lower --model.optimizer.lr" in said
+    (run,) = tmp_path.iterdir()
+    assert not (run / "metrics.json").exists()

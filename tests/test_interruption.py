@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
@@ -168,6 +169,50 @@ def test_a_second_signal_does_not_wait(
     assert not reached
     (run,) = tmp_path.iterdir()
     assert epochs_done(run / "checkpoints/last.ckpt") == 1
+
+
+def test_a_run_that_was_moved_goes_on_with_its_best_epoch(
+    whole: Path,
+    people_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, 0, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        main(arguments(people_folder, tmp_path / "before"))
+    (run,) = (tmp_path / "before").iterdir()
+    # As if the first epoch had been the best one.
+    last = checkpoint(run, "last")
+    for name, state in last["callbacks"].items():
+        if "'val/loss'" in name and name.startswith("MovableCheckpoint"):
+            state["best_model_score"] = state["kth_value"] = torch.tensor(-1.0)
+            state["best_k_models"] = dict.fromkeys(state["best_k_models"], torch.tensor(-1.0))
+    torch.save(last, run / "checkpoints/last.ckpt")
+    best = (run / "checkpoints/best.ckpt").read_bytes()
+    moved = run.rename(tmp_path / "moved")
+    assert main(["--resume", str(moved)]) == 0
+    assert checkpoint(moved, "last")["epoch"] == EPOCHS - 1
+    weights = torch.load(io.BytesIO(best), weights_only=True)["state_dict"]
+    torch.testing.assert_close(checkpoint(moved, "best")["state_dict"], weights, rtol=0, atol=0)
+    assert main(["--resume", str(moved)]) == 0, "a finished run too"
+    assert not (tmp_path / "before" / run.name).exists()
+
+
+@pytest.mark.parametrize("val", [0, 1])
+def test_with_fewer_validations_than_epochs_all_work_is_saved(
+    val: int, people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rarely = ["--trainer.check_val_every_n_epoch=3", f"--data.split.val={val}"]
+    with monkeypatch.context() as patch:
+        # In the last step, after which the epoch ends.
+        stop_at(patch, 1, STEPS - 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert main(arguments(people_folder, tmp_path, *rarely)) == 128 + signal.SIGTERM
+    (run,) = tmp_path.iterdir()
+    assert checkpoint(run, "last")["epoch"] == 1
+    assert main(["--resume", str(run)]) == 0
+    assert checkpoint(run, "last")["epoch"] == EPOCHS - 1
+    assert checkpoint(run, "best")["epoch"] == (2 if val else EPOCHS - 1)
 
 
 def test_more_epochs_after_the_last_one(whole: Path, people_folder: Path, tmp_path: Path) -> None:
