@@ -45,7 +45,9 @@ class JitteredViews:
         crops, window = self._data.crops, self._data.window
         # Whole rounds of the bootstrap's blocks, of batches no larger than memory likes.
         rounds = -(-len(self._rows) // (NUM_BLOCKS * 64))
-        for rows in np.array_split(self._rows, min(len(self._rows), rounds * NUM_BLOCKS)):
+        # And of two views at least: the parts of one are the other's position prior.
+        num_batches = max(1, min(len(self._rows) // 2, rounds * NUM_BLOCKS))
+        for rows in np.array_split(self._rows, num_batches):
             pixels, parts = [], []
             for row in rows:
                 view, landmarks = random_view(
@@ -70,13 +72,13 @@ def make_evidence(
         device: where all that the network is shown goes.
 
     Raises:
-        UserError: if the split leaves nothing to test.
+        UserError: if the split leaves fewer than two photos to test.
     """
     train, test = data.split.rows["train"], data.split.rows["test"]
-    if not len(test):
+    if len(test) < 2:
         raise UserError(
-            "There are no test photos: what a network learned is measured on photos that it never "
-            "saw. Set --data.split.test in training."
+            f"Test photos: {len(test)}. What a network learned is measured on two or more photos "
+            "that it never saw. Set --data.split.test in training."
         )
     offset = (data.crop_settings.size - data.window) // 2
     parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]

@@ -58,7 +58,7 @@ class ProgressionBoard(Callback):
         self, writer: SummaryWriter, task: ClassificationTask, data: FaceDataModule, epoch: int
     ) -> None:
         network, layers, rows = task.network, task.network.layers, data.split.rows
-        held = rows["val"] if len(rows["val"]) else rows["train"]
+        held = rows["val"] if len(rows["val"]) > 1 else rows["train"]
         chosen, held_out = (
             dissect(network, layers, views, len(PARTS))
             for views in (
@@ -81,7 +81,7 @@ class ProgressionBoard(Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         writer = tensorboard_writer(trainer)
         data: FaceDataModule = cast(Any, trainer).datamodule
-        if writer is None or not len(data.split.rows["test"]):
+        if writer is None or len(data.split.rows["test"]) < 2:
             return
         # Lightning tests in inference mode, whose tensors have no gradient.
         with torch.inference_mode(False):
