@@ -141,6 +141,26 @@ class Split:
                     "new. Put them back, or train anew: what has taught must not judge."
                 )
 
+    def check_unseen(self, run: Path, crops: Crops) -> None:
+        """Compare the test photos with those that a network learned from or was chosen by.
+
+        Raises:
+            UserError: if it saw some of them; a run folder without a record passes.
+        """
+        path = run / SPLITS
+        if not path.exists():
+            return
+        record = json.loads(path.read_text("utf-8"))
+        seen = {file for stage in ("train", "val") for file in record[stage]}
+        rows = self.rows["test"]
+        again = sum(crops.files[row] in seen for row in rows)
+        if again:
+            raise UserError(
+                f"{again} of the {len(rows)} test photos taught this network or chose its epoch, "
+                f"as {path} says; it must not be judged by them. Take the run's own config, or one "
+                "with other photos."
+            )
+
 
 def make_split(crops: Crops, settings: SplitSettings) -> Split:
     """Divide the photos of each person at random, the same way each time for one seed.

@@ -63,10 +63,10 @@ class TorchvisionNetwork(FaceNetwork):
         self.body.set_submodule(linear[-1], nn.Identity())
         self.first_layer = f"body.{convolutions[0]}"
         self.layers = tuple(f"body.{name}" for name, _ in self.body.named_children())
-        self.blocks = tuple(
-            name for name in self.layers
-            if any(f"body.{convolution}.".startswith(f"{name}.") for convolution in convolutions)
-        )  # fmt: skip
+        self.blocks = _with_convolutions(self, "body")
+        # Many networks have them all in one child, `features`: there it goes on.
+        while len(self.blocks) == 1 and (inside := _with_convolutions(self, self.blocks[0])):
+            self.blocks = inside
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(features, num_classes)
 
@@ -75,3 +75,12 @@ class TorchvisionNetwork(FaceNetwork):
 
     def head(self, embedding: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.dropout(embedding))
+
+
+def _with_convolutions(network: nn.Module, parent: str) -> tuple[str, ...]:
+    """The children of a module, dotted names, that are convolutions or hold some."""
+    return tuple(
+        f"{parent}.{name}"
+        for name, child in network.get_submodule(parent).named_children()
+        if any(isinstance(module, nn.Conv2d) for module in child.modules())
+    )

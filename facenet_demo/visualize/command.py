@@ -86,7 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", type=Path, nargs="+", default=[], metavar="PATH",
         help="photos and folders of photos to explain; faces of strangers too")  # fmt: skip
     add("--config", type=Path, help="config of the photos to measure on; without it, the run's")
-    add("--layers", nargs="+", help="dotted names; without it, every convolution of the network")
+    add(
+        "--layers",
+        nargs="+",
+        help="dotted names; without it, every convolution of a "
+        "FaceCNN, every block of another network",
+    )
     add("--units", nargs="+", default=[], metavar="LAYER:UNIT",
         help="show the maps of these units for each photo, stages.2.1:17 stages.2.1:3, and not of "
         "those that respond most")  # fmt: skip
@@ -198,8 +203,8 @@ def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDat
             "a training config: --config configs/orl.yaml."
         )
     data = configured_data(config)
-    if config == own:
-        data.split.check(folder, data.crops)
+    check = data.split.check if config == own else data.split.check_unseen
+    check(folder, data.crops)
     if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
         data = FaceDataModule(
             data.source, trained.window, trained.face_scale, data.split_settings,
@@ -214,7 +219,10 @@ def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
     except ValueError as error:
         raise UserError(f"--layers: {error}") from error
     if len(set(layers)) < 2:
-        raise UserError("--layers: a progression needs two layers or more.")
+        raise UserError(
+            f"A progression needs two layers or more, not {', '.join(layers)}: name some with "
+            "--layers."
+        )
     # From the first to the last, which is what the progression is about.
     return [name for name, _ in trained.network.named_modules() if name in layers]
 

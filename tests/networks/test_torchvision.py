@@ -22,6 +22,18 @@ def test_a_torchvision_classifier_takes_the_place_of_face_cnn(name: str, first: 
     assert all(trace[layer].shape[0] == 2 for layer in network.layers)
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "last"),
+    [("resnet18", 5, "body.layer4"), ("mobilenet_v3_small", 13, "body.features.12"),
+     ("vgg11", 8, "body.features.18"), ("vit_b_16", 1, "body.conv_proj")],
+)  # fmt: skip
+def test_a_closer_look_goes_into_a_child_that_holds_all_convolutions(
+    name: str, number: int, last: str
+) -> None:
+    blocks = Torchvision(name).build(3).blocks
+    assert (len(blocks), blocks[-1]) == (number, last)
+
+
 def test_it_is_torchvisions_network_but_for_the_last_layer() -> None:
     torch.manual_seed(0)
     network = Torchvision("resnet18").build(7).eval()

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from facenet_demo.checkpoints import TrainedNetwork
+from facenet_demo.cli import configured_data
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.networks import FaceCNN
 from facenet_demo.training import TrainedRun, train
@@ -194,6 +196,26 @@ def test_what_taught_the_network_does_not_judge_it(
     assert main([str(tmp_path / "run"), "--num-views", "40"]) == 2
     assert "The photos have changed since this run began" in capsys.readouterr().err
     assert not (tmp_path / "run" / "report").exists()
+
+
+def test_photos_that_taught_do_not_judge_under_another_config_either(
+    run: TrainedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "other.yaml"
+    settings = yaml.safe_load((run.folder / "config.yaml").read_text())
+    settings["data"]["split"]["seed"] = 7
+    config.write_text(yaml.safe_dump(settings))
+    seen = {
+        file for stage in ("train", "val") for file in run.data.split.record(run.data.crops)[stage]
+    }
+    data = configured_data(config)
+    tested = [data.crops.files[row] for row in data.split.rows["test"]]
+    again = sum(file in seen for file in tested)
+    assert again > 0
+    assert main([str(run.folder), "--config", str(config), "--output", str(tmp_path / "r")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{again} of the {len(tested)} test photos taught this network" in said
+    assert not (tmp_path / "r").exists()
 
 
 def test_layers_come_from_the_first_to_the_last(run: TrainedRun, tmp_path: Path) -> None:
