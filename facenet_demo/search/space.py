@@ -201,8 +201,8 @@ def _setting(name: str, described: Any, where: str) -> Setting:
     if kind == "choice":
         choices = tuple(_scalar(value) for value in values)
         return Setting(name, kind, where, choices, when=conditions)
-    low, high = _range(name, kind, values)
-    step, points = described.get("step"), described.get("points")
+    low, high = _range(name, kind, [_number(value) for value in values])
+    step, points = _number(described.get("step")), described.get("points")
     if step is not None and (not _is_number(step) or step <= 0 or (kind == "int" and step % 1)):
         raise ValueError(
             f"the step of {name} must be a positive {'whole ' * (kind == 'int')}number, not {step}"
@@ -242,6 +242,14 @@ def _check_condition(setting: Setting, before: Sequence[Setting]) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _number(value: Any) -> Any:
+    """The number that is meant by 1e-4, which YAML takes for a text; anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _scalar(value: Any) -> Value:

@@ -33,7 +33,7 @@ from lightning.pytorch.callbacks import Callback
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from facenet_demo.cli import build
+from facenet_demo.cli import build, parse
 from facenet_demo.commands import Interrupted
 from facenet_demo.records import UserError
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
@@ -235,6 +235,8 @@ class Search:
         known = [f"val/{name}" for name in cli.model.metrics["of_val"]]
         if self.objective not in known:
             raise UserError(f"There is no figure {self.objective}; there are {', '.join(known)}.")
+        if cli.trainer.world_size > 1:
+            raise UserError("A trial trains on one device. To use several, search with --jobs.")
         watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
         trainer: Any = cli.trainer  # its list of callbacks is not declared
         trainer.callbacks.insert(0, watch)
@@ -247,7 +249,8 @@ class Search:
         epochs = cli.history.epochs
         if watch.diverged:
             raise ArithmeticError(f"diverged: the loss was no number in epoch {len(epochs)}")
-        kept = min(epochs, key=lambda epoch: epoch["val/loss"])
+        validated = [epoch for epoch in epochs if "val/loss" in epoch]
+        kept = min(validated, key=lambda epoch: epoch["val/loss"])
         trainer.logger.log_hyperparams(chosen, {self.objective: kept[self.objective]})
         trainer.logger.finalize("success")
         return kept[self.objective]
@@ -271,6 +274,7 @@ class Search:
         """What must stay the same when a search goes on."""
         return {
             "command line": list(self.args),
+            "training config": parse(self.args).as_yaml(),
             "space": [
                 [s.name, s.kind, list(s.choices), s.low, s.high, s.step, s.points, dict(s.when)]
                 for s in self.space

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -305,6 +306,23 @@ def test_a_setting_that_does_not_exist_is_named_with_its_line(
     space.write_text(f"# first\n{text}")
     with pytest.raises(UserError, match=message):
         tune([f"--space={space}", f"--folder={tmp_path / 's'}", *small(people_folder)])
+
+
+def test_a_search_does_not_go_on_after_its_config_was_edited(
+    people_folder: Path, space_file: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.yaml"
+
+    def search() -> Search:
+        made = make(people_folder, space_file, tmp_path / "s")
+        return replace(made, args=[*made.args, f"--config={config}"])
+
+    config.write_text("model: {label_smoothing: 0.1}")
+    search().open()
+    search().open()
+    config.write_text("model: {label_smoothing: 0.2}")
+    with pytest.raises(UserError, match="another training config"):
+        search().open()
 
 
 def test_a_folder_of_another_search_is_left_alone(

@@ -37,6 +37,13 @@ def test_a_grid_holds_each_point_once_with_conditions(tmp_path: Path) -> None:
     assert all("model.optimizer.momentum" not in p for p in grid if p["model.optimizer"] != "SGD")
 
 
+def test_numbers_may_be_written_with_an_exponent(tmp_path: Path) -> None:
+    line = "model.optimizer.lr: {log: [1e-4, 1E-1], points: 4}\nx: {float: [0, 2e-1], step: 1e-1}"
+    rate, x = read_space(written(tmp_path, line))
+    assert (rate.low, rate.high) == (0.0001, 0.1)
+    assert (x.low, x.high, x.step) == (0, 0.2, 0.1)
+
+
 def test_what_is_drawn_lies_in_its_range(tmp_path: Path) -> None:
     space = read_space(written(tmp_path, GOOD))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
