@@ -30,6 +30,7 @@ from facenet_demo.transforms import ImageError
 # Boxes of one face in two frames overlap at least so much, intersection over union.
 _LEAST_OVERLAP = 0.3
 # A face not seen for so many seconds has gone; when it comes back, that is another appearance.
+# Where frames are looked at more rarely, one that is in the next of them has not gone.
 _LONGEST_GAP = 1.0
 # Of the frames that a whole video announces so many can be read.
 _LEAST_SHARE = 0.9
@@ -75,13 +76,15 @@ def predict_video(predictor: Predictor, path: Path, every: int = 5) -> VideoResu
     """
     tracks: list[_Track] = []
     num_frames, error = 0, None
+    last = 0.0
     try:
         for frame in read_frames(path, every):
             num_frames += 1
+            gap, last = max(_LONGEST_GAP, frame.time - last), frame.time
             read = predictor.reader(frame.pixels)
             scores = predictor.scores(read)
             if scores is not None:
-                _follow(tracks, frame.time, predictor.predictions(read, scores), scores)
+                _follow(tracks, frame.time, gap, predictor.predictions(read, scores), scores)
     except ImageError as problem:
         error = str(problem)
     appearances = [_appearance(predictor, track) for track in tracks]
@@ -136,9 +139,13 @@ def frame_at(path: Path, time: float) -> np.ndarray:
 
 
 def _follow(
-    tracks: list[_Track], time: float, faces: tuple[Prediction, ...], scores: Scores
+    tracks: list[_Track],
+    time: float,
+    gap: float,
+    faces: tuple[Prediction, ...],
+    scores: Scores,
 ) -> None:
-    active = [track for track in tracks if time - track.times[-1] <= _LONGEST_GAP]
+    active = [track for track in tracks if time - track.times[-1] <= gap]
     pairs = sorted(
         ((_overlap(track.box, np.array(face.box)), t, f)
          for t, track in enumerate(active) for f, face in enumerate(faces)),

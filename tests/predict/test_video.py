@@ -50,6 +50,12 @@ def test_every_appearance_is_a_row_with_its_time(seen: VideoResult) -> None:
         assert person.num_frames == pytest.approx((end - start) * FPS / 2, abs=2)
 
 
+def test_rare_looks_do_not_cut_an_appearance_in_pieces(predictor: Predictor, video: Path) -> None:
+    every = 11  # 1.1 seconds: a face moves by 33 of its 92 pixels
+    seen = predict_video(Predictor(predictor.model, threshold=0.0), video, every)
+    assert [(p.start, p.num_frames) for p in seen.appearances] == [(0, 6), (1.1, 2), (5.5, 1)]
+
+
 def test_the_best_frame_shows_the_face_where_it_was(seen: VideoResult, video: Path) -> None:
     first = seen.appearances[0]
     left = 20 + 30 * first.best_time
