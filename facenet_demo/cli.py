@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,6 +111,10 @@ class RunSettings:
             )
 
 
+# While it reads a config, jsonargparse changes the folder that the process works in.
+_PARSING = threading.Lock()
+
+
 class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the description as they are."""
 
@@ -142,7 +147,8 @@ class FaceCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
-        self.config = parser.parse_args(sorted_args)
+        with _PARSING:
+            self.config = parser.parse_args(sorted_args)
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
             raise UserError(f"seed_everything must be 0 or more, not {seed}.")

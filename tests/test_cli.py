@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -444,3 +445,17 @@ def test_a_training_that_diverges_says_so(
     assert "Lower --model.optimizer.lr" in said
     (run,) = tmp_path.iterdir()
     assert not (run / "metrics.json").exists()
+
+
+def test_threads_may_parse_at_the_same_time(tmp_path: Path) -> None:
+    """Each of them changes the working folder for a moment, and must find its way back."""
+    configs = []
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        configs.append(tmp_path / str(number) / "c.yaml")
+        configs[-1].write_text(f"seed_everything: {number}")
+    before = Path.cwd()
+    with ThreadPoolExecutor(4) as pool:
+        parsed = list(pool.map(lambda config: parse([f"--config={config}"]), configs * 3))
+    assert [cli.config["seed_everything"] for cli in parsed] == [0, 1, 2, 3] * 3
+    assert Path.cwd() == before
