@@ -78,13 +78,12 @@ class MovableCheckpoint(ModelCheckpoint):
         def here(path: str) -> str:
             return str(Path(self.dirpath or "", Path(path).relative_to(folder))) if path else ""
 
-        moved = {
+        moved: dict[str, Any] = {
             name: here(state_dict[name])
             for name in ("best_model_path", "kth_best_model_path", "last_model_path")
         }
-        best = {here(path): value for path, value in state_dict["best_k_models"].items()}
-        dirpath = {"dirpath": self.dirpath, "best_k_models": best}
-        super().load_state_dict(state_dict | moved | dirpath)
+        moved["best_k_models"] = {here(p): v for p, v in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "dirpath": self.dirpath})
 
 
 class StopOnSignal(Checkpoint):

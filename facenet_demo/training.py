@@ -195,7 +195,10 @@ def _why_stopped(
     early_stopping: EarlyStopping | None,
     epochs: Sequence[Mapping[str, float]],
 ) -> str:
-    if epochs and not all(map(math.isfinite, epochs[-1].values())):
+    losses = (
+        [value for name, value in epochs[-1].items() if name.endswith("/loss")] if epochs else []
+    )
+    if not all(map(math.isfinite, losses)):
         return "the training diverged, its loss was no number"
     if early_stopping is not None and early_stopping.stopped_epoch:
         return f"no better validation loss for {early_stopping.patience} epochs"

@@ -86,12 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--images", type=Path, nargs="+", default=[], metavar="PATH",
         help="photos and folders of photos to explain; faces of strangers too")  # fmt: skip
     add("--config", type=Path, help="config of the photos to measure on; without it, the run's")
-    add(
-        "--layers",
-        nargs="+",
-        help="dotted names; without it, every convolution of a "
-        "FaceCNN, every block of another network",
-    )
+    add("--layers", nargs="+", help="dotted names; without it, every convolution of a FaceCNN, "
+        "every block of another network")  # fmt: skip
     add("--units", nargs="+", default=[], metavar="LAYER:UNIT",
         help="show the maps of these units for each photo, stages.2.1:17 stages.2.1:3, and not of "
         "those that respond most")  # fmt: skip
