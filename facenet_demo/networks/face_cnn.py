@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings
@@ -96,7 +97,7 @@ class FaceCNNNetwork(FaceNetwork):
         self.blocks = tuple(
             name for name, module in self.named_modules() if isinstance(module, _Convolution)
         )
-        self.pool = nn.AdaptiveAvgPool2d(settings.grid)
+        self.pool = _GridMean(settings.grid)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
         self._initialize(settings)
@@ -126,6 +127,23 @@ class FaceCNNNetwork(FaceNetwork):
                 self.get_parameter(f"{self.first_layer}.weight").mul_(_FIRST_LAYER_SCALE)
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)
+
+
+class _GridMean(nn.Module):
+    """Averages maps over the cells of a grid, as AdaptiveAvgPool2d does.
+
+    That one's gradient has no deterministic version on a GPU, which torch says as an error.
+    """
+
+    def __init__(self, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        height, width = maps.shape[-2:]
+        if height % self.grid or width % self.grid:
+            return F.adaptive_avg_pool2d(maps, self.grid)
+        return F.avg_pool2d(maps, (height // self.grid, width // self.grid))
 
 
 class _Convolution(nn.Sequential):

@@ -88,6 +88,14 @@ def test_grid_averages_the_last_maps_over_its_cells() -> None:
     torch.testing.assert_close(embedding, cells.flatten(1))
 
 
+@pytest.mark.parametrize("side", [8, 7])
+def test_the_grid_is_torchs_adaptive_one(side: int) -> None:
+    maps = torch.rand(2, 3, side, side).requires_grad_()
+    results = [pool(maps) for pool in (build(grid=2).pool, torch.nn.AdaptiveAvgPool2d(2))]
+    assert torch.equal(*results)
+    assert torch.equal(*(torch.autograd.grad(r.square().sum(), maps)[0] for r in results))
+
+
 def test_dropout_hides_the_stated_share_of_features_in_training_only() -> None:
     network = build(channels=(4, 4000), grid=1, dropout=0.25)
     seen = []
