@@ -204,13 +204,13 @@ class FaceDataModule(pl.LightningDataModule):
         if self.target != "landmarks":
             return self.centre_window.cut(images)
         moved = []
-        devices = [images.device] if images.is_cuda else []
-        for image, row in zip(images, rows.tolist(), strict=True):
-            with torch.random.fork_rng(devices):
-                torch.manual_seed(row)
+        # Drawn on the CPU, wherever the network is: one seed gives other numbers on a GPU.
+        for image, row in zip(images.cpu(), rows.tolist(), strict=True):
+            with torch.random.fork_rng([]):
+                seed_device(row, image.device)
                 moved.append(self.moved_window.cut(image[None]))
         windows, theta = zip(*moved, strict=True)
-        return torch.cat(windows), torch.cat(theta)
+        return torch.cat(windows).to(images.device), torch.cat(theta).to(images.device)
 
     def windows(self, rows: np.ndarray) -> torch.Tensor:
         """The centre windows `(len(rows), 3, W, W)`, float in [0, 1], of some rows of the crops."""
