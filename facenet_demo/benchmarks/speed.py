@@ -70,12 +70,14 @@ def trainer_against_loop(
     for _ in range(repeats):
         run = train(args)
         seconds[0].append(float(run.metrics["seconds"]))
-        weights = _loop(args, _EPOCHS[config], laps := _Laps())
-        seconds[1].append(sum(laps.seconds.values()))
+        weights, laps = _loop(args, _EPOCHS[config])
+        seconds[1].append(laps.total)
+        if torch.cuda.is_available():  # whose parts can only be timed by waiting for each
+            _, laps = _loop(args, _EPOCHS[config], wait=True)
         for name, value in laps.seconds.items():
-            parts[name] += value
+            parts[name] += value * seconds[1][-1] / laps.total
         trained = run.task.network.state_dict()
-        same = same and all(torch.equal(trained[name], weights[name]) for name in trained)
+        same = same and all(torch.equal(trained[name], weights[name].cpu()) for name in trained)
     whole = sum(seconds[0])
     parts["Trainer: metrics, hooks, checkpoints"] = whole - sum(parts.values())
     shares = {name: value / whole for name, value in parts.items()}
@@ -83,41 +85,53 @@ def trainer_against_loop(
 
 
 class _Laps:
-    """Seconds from one call to the next, by name."""
+    """Seconds from one call to the next, by name; a GPU is waited for where `wait` says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device, wait: bool) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self.last = 0.0
-
-    def start(self) -> None:
-        self.last = time.perf_counter()
+        self._device = device
+        self._wait = wait
+        self._started = self._last = self._now(True)
+        self.total = 0.0
 
     def __call__(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] += now - self.last
-        self.last = now
+        now = self._now(self._wait)
+        self.seconds[name] += now - self._last
+        self._last = now
+
+    def end(self) -> None:
+        self.total = self._now(True) - self._started
+
+    def _now(self, wait: bool) -> float:
+        if wait and self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
 
 
-def _loop(args: list[str], num_epochs: int, lap: _Laps) -> dict[str, torch.Tensor]:
+def _loop(
+    args: list[str], num_epochs: int, wait: bool = False
+) -> tuple[dict[str, torch.Tensor], _Laps]:
     with tempfile.TemporaryDirectory() as folder:
         cli = build([*args, f"--run.folder={folder}"])
     task, data, seed = cli.model, cli.datamodule, cli.config["seed_everything"]
-    network = task.network.train()
+    device = cli.trainer.strategy.root_device
+    network = task.network.to(device).train()
     loader = data.train_dataloader()
     batches = loader.sampler
     assert isinstance(batches, EpochBatches)
     optimizer = task.optimizer_settings.build(network)
     scheduler = task.schedule.build(optimizer, num_epochs * len(batches))
-    lap.start()
+    lap = _Laps(device, wait)
     for epoch in range(num_epochs):
         batches.set_epoch(epoch)
         for step, batch in enumerate(loader):
+            images, labels = (x.to(device, non_blocking=True) for x in batch[:2])
             lap("loading")
-            seed_device(step_seed(seed, epoch, step, 0), batch.images.device)
-            windows = data.random_window(batch.images)
+            seed_device(step_seed(seed, epoch, step, 0), device)
+            windows = data.random_window(images)
             windows = windows.contiguous(memory_format=torch.channels_last)
             lap("augmentation")
-            loss = task.loss(network(windows), batch.labels).mean()
+            loss = task.loss(network(windows), labels).mean()
             lap("forward")
             optimizer.zero_grad()
             loss.backward()
@@ -125,4 +139,5 @@ def _loop(args: list[str], num_epochs: int, lap: _Laps) -> dict[str, torch.Tenso
             optimizer.step()
             scheduler.step()
             lap("optimizer")
-    return network.state_dict()
+    lap.end()
+    return network.state_dict(), lap
