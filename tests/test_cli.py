@@ -105,7 +105,9 @@ def test_the_split_that_is_saved_is_the_one_used(run_folder: Path, people_folder
 # Settings
 
 
-@pytest.mark.parametrize("config", ["orl.yaml", "lfw.yaml", "lfw7.yaml", "folder.yaml"])
+@pytest.mark.parametrize(
+    "config", ["orl.yaml", "lfw.yaml", "lfw_gpu.yaml", "lfw7.yaml", "folder.yaml"]
+)
 def test_every_shipped_config_trains(
     config: str, tmp_path: Path, people_folder: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -117,7 +119,9 @@ def test_every_shipped_config_trains(
         args += ["--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1"]
         args += ["--trainer.limit_test_batches=1"]
     run = train([*args, "--trainer.enable_progress_bar=false"])
-    people = {"orl.yaml": 40, "lfw.yaml": 62, "lfw7.yaml": 7, "folder.yaml": 3}
+    people = {
+        "orl.yaml": 40, "lfw.yaml": 62, "lfw_gpu.yaml": 62, "lfw7.yaml": 7, "folder.yaml": 3
+    }  # fmt: skip
     assert len(run.data.people) == people[config]
     assert (run.folder / "metrics.json").exists()
 
@@ -318,7 +322,8 @@ def test_the_script_trains_in_a_process_of_its_own(people_folder: Path, tmp_path
     result = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Warning" not in result.stderr
-    for word in ("Device", "CPU", "3 people", "Accuracy", "Macro F1", "tensorboard --logdir"):
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    for word in ("Device", device, "3 people", "Accuracy", "Macro F1", "tensorboard --logdir"):
         assert word in result.stderr
 
 

@@ -53,7 +53,8 @@ class ClassificationTask(FaceTask):
         schedule: The course of the learning rate.
         label_smoothing: Share of the answer that is spread over all people, in [0, 1).
         torch_compile: Let torch.compile write code for this network and machine. The first steps
-            take a minute, so it pays in long runs on a GPU; it needs a C++ compiler.
+            take up to a minute, and networks as small as FaceCNN's gained nothing by it on a GPU;
+            it needs a C++ compiler.
     """
 
     def __init__(

@@ -46,7 +46,8 @@ class RegressionTask(FaceTask):
         optimizer: SGD or AdamW.
         schedule: The course of the learning rate.
         torch_compile: Let torch.compile write code for this network and machine. The first steps
-            take a minute, so it pays in long runs on a GPU; it needs a C++ compiler.
+            take up to a minute, and networks as small as FaceCNN's gained nothing by it on a GPU;
+            it needs a C++ compiler.
     """
 
     target_mean: torch.Tensor
