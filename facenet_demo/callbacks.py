@@ -360,7 +360,8 @@ def _add_graph(writer: SummaryWriter, network: FaceNetwork, windows: torch.Tenso
     with warnings.catch_warnings(), evaluating(network):
         # TensorBoard's writer needs torch.jit.trace, which torch has deprecated. It would trace
         # the network twice to compare, and says that it need not trace what is traced.
-        warnings.simplefilter("ignore", FutureWarning)
+        for kind in (FutureWarning, DeprecationWarning, torch.jit.TracerWarning):
+            warnings.simplefilter("ignore", kind)
         warnings.filterwarnings("ignore", ".*already a ScriptModule", UserWarning)
         writer.add_graph(torch.jit.trace(network, windows, check_trace=False), windows)
 

@@ -45,7 +45,7 @@ def whole(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def checkpoint(run: Path, name: str) -> dict[str, Any]:
-    return torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)
+    return torch.load(run / f"checkpoints/{name}.ckpt", "cpu", weights_only=True)
 
 
 def history(content: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_a_run_that_was_moved_goes_on_with_its_best_epoch(
     moved = run.rename(tmp_path / "moved")
     assert main(["--resume", str(moved)]) == 0
     assert checkpoint(moved, "last")["epoch"] == EPOCHS - 1
-    weights = torch.load(io.BytesIO(best), weights_only=True)["state_dict"]
+    weights = torch.load(io.BytesIO(best), "cpu", weights_only=True)["state_dict"]
     torch.testing.assert_close(checkpoint(moved, "best")["state_dict"], weights, rtol=0, atol=0)
     assert main(["--resume", str(moved)]) == 0, "a finished run too"
     assert not (tmp_path / "before" / run.name).exists()
@@ -302,6 +302,7 @@ def test_where_a_checkpoint_does_not_fit_the_one_before_stays(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.usefixtures("whole")  # whose crops are in the cache
 def test_a_run_whose_checkpoints_cannot_be_written_says_so(
     people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

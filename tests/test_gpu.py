@@ -1,0 +1,126 @@
+"""What only a machine with a GPU can show; elsewhere these are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from facenet_demo.cli import CONFIGS
+from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.records import Batch
+from facenet_demo.tasks.classification import ClassificationTask, NamingLoss
+from facenet_demo.training import train
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode"),
+]
+
+
+def arguments(people: Path, runs: Path, *more: str) -> list[str]:
+    """12 photos teach, 4 in a step."""
+    return [
+        f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people}",
+        f"--run.folder={runs}", "--trainer.max_epochs=3", "--data.batch_size=4",
+        "--model.network.channels=[4,8]", "--trainer.accelerator=gpu", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def unwaiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """From each epoch's second step on, whatever waits for the device raises an error.
+
+    From before the batch is copied until after the callbacks have seen the step's end.
+    """
+
+    def before_transfer(self: FaceDataModule, batch: Batch, dataloader_idx: int) -> Batch:
+        assert batch.images.is_pinned()
+        trainer = self.trainer
+        if trainer is not None and trainer.training and not trainer.is_last_batch:
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+            torch.cuda.set_sync_debug_mode("error" if done else "default")
+        return batch
+
+    at_end = ClassificationTask.on_train_batch_end
+
+    def batch_end(self: ClassificationTask, *args: Any) -> None:
+        torch.cuda.set_sync_debug_mode("default")
+        at_end(self, *args)
+
+    monkeypatch.setattr(FaceDataModule, "on_before_batch_transfer", before_transfer)
+    monkeypatch.setattr(ClassificationTask, "on_train_batch_end", batch_end)
+    yield
+    torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.usefixtures("unwaiting")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"],
+        ["--trainer.accumulate_grad_batches=2", "--model.optimizer=AdamW"],
+    ],
+    ids=["float32", "bf16-mixed, clipped", "accumulated"],
+)
+def test_the_host_never_waits_for_the_device_in_a_step(
+    people_folder: Path, tmp_path: Path, settings: list[str]
+) -> None:
+    run = train(arguments(people_folder, tmp_path, "--data.split.val=0", *settings))
+    assert run.metrics["epochs"] == 3
+
+
+@pytest.mark.usefixtures("unwaiting")
+def test_a_step_that_waits_would_be_seen(
+    people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = NamingLoss.forward
+
+    def waiting(self: NamingLoss, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        losses = forward(self, logits, labels)
+        losses.sum().item()
+        return losses
+
+    monkeypatch.setattr(NamingLoss, "forward", waiting)
+    with pytest.raises(RuntimeError, match="synchroniz"):
+        train(arguments(people_folder, tmp_path, "--data.split.val=0"))
+
+
+@pytest.fixture
+def _any_algorithm_afterwards() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_any_algorithm_afterwards")
+@pytest.mark.parametrize("deterministic", [[], ["--trainer.deterministic=true"]])
+def test_one_seed_gives_the_same_weights(
+    people_folder: Path, tmp_path: Path, deterministic: list[str]
+) -> None:
+    args = arguments(people_folder, tmp_path, *deterministic)
+    first, second = (train(args).task.network.state_dict() for _ in range(2))
+    for name, weights in first.items():
+        assert torch.equal(weights, second[name]), name
+
+
+def test_a_compiled_network_learns_the_same(people_folder: Path, tmp_path: Path) -> None:
+    args = arguments(people_folder, tmp_path)
+    plain, compiled = (
+        train([*args, f"--model.torch_compile={value}"]).metrics for value in ("false", "true")
+    )
+    assert compiled["val/loss"] == pytest.approx(plain["val/loss"], rel=0.02)
+
+
+def test_landmarks_are_judged_in_the_same_windows_as_on_the_cpu(orl: FaceDataModule) -> None:
+    data = FaceDataModule(orl.source, target="landmarks")
+    rows = np.arange(5)
+    crops = torch.from_numpy(data.crops.images[rows]).permute(0, 3, 1, 2)
+    found, expected = (data.evaluation_windows(x, rows) for x in (crops.cuda(), crops))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.cpu(), other)
+        assert one.is_cuda
