@@ -34,6 +34,7 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import (
@@ -152,12 +153,18 @@ class FaceCLI(LightningCLI):
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
             raise UserError(f"seed_everything must be 0 or more, not {seed}.")
+        for name in ("accumulate_grad_batches", "check_val_every_n_epoch"):
+            value = self.config["trainer"][name]  # Lightning would divide by 0
+            if value is not None and value < 1:
+                raise UserError(f"--trainer.{name} must be 1 or more, not {value}.")
 
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
         except ValueError as error:  # a setting that its class refused
             raise UserError(str(error)) from error
+        except MisconfigurationException as error:
+            raise UserError(f"The settings under --trainer do not work here: {error}") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         # Here rather than above: they bring TensorBoard, which --help does not need.

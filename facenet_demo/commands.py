@@ -41,8 +41,9 @@ def exit_code(
         console.print(f"[bold red]Error:[/] {escape(readable(str(error)))}")
         return 2
     except ModuleNotFoundError as error:
+        missing = f"the package {error.name} is missing" if error.name else str(error)
         console.print(
-            f"[bold red]Error:[/] the package {error.name} is missing; the extras bring what is "
+            f"[bold red]Error:[/] {escape(missing)}; the extras bring what is "
             "not always needed: pip install -e '.\\[test]' brings all."
         )
         return 2

@@ -229,13 +229,22 @@ def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path
      "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1", "seed_everything=-1",
      "data.face_scale=0", "data.augment.scale=-1", "data.augment.flip=2",
      "model.schedule.warmup=1", "model.optimizer.lr=-1", "model.optimizer.momentum=1",
-     "model.label_smoothing=2"],
+     "model.label_smoothing=2", "trainer.accumulate_grad_batches=0",
+     "trainer.check_val_every_n_epoch=0"],
 )  # fmt: skip
 def test_a_setting_that_its_class_refuses(
     setting: str, capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
 ) -> None:
     name = setting.partition("=")[0].rpartition(".")[2]
     assert f"{name} must be" in error_of(capsys, *quick(people_folder, tmp_path, f"--{setting}"))
+
+
+@pytest.mark.parametrize("setting", ["max_epochs=-5", "devices=0"])
+def test_a_setting_that_the_trainer_refuses(
+    setting: str, capsys: pytest.CaptureFixture, people_folder: Path, tmp_path: Path
+) -> None:
+    error = error_of(capsys, *quick(people_folder, tmp_path, f"--trainer.{setting}"))
+    assert "settings under --trainer do not work here" in error
 
 
 def test_landmarks_that_nobody_knows_are_not_learned(
