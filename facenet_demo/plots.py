@@ -130,9 +130,10 @@ def reliability(probability: np.ndarray, right: np.ndarray, num_bins: int = 15) 
     middle = (edges[:-1] + edges[1:])[filled] / 2
     share = np.bincount(bins, right, num_bins)[filled] / counts[filled]
     axes.bar(middle, share, 1 / num_bins, color=_COLOURS["train"], alpha=0.75, edgecolor="white")
+    on_white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # above the diagonal
     for x, y, count in zip(middle, share, counts[filled], strict=True):
         axes.annotate(str(count), (x, y), (0, 2), textcoords="offset points", ha="center",
-                      fontsize=6, color="0.35")  # fmt: skip
+                      fontsize=6, color="0.35", bbox=on_white)  # fmt: skip
     axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="as right as sure")
     axes.set(xlim=(0, 1), ylim=(0, 1.06), title="Test photos by certainty (numbers: photos)",
              xlabel="how sure: calibrated probability", ylabel="how often right")  # fmt: skip
