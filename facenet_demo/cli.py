@@ -13,14 +13,13 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar, cast
 
 # Lightning still calls a name that jsonargparse renamed; a user can do nothing about it.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
-import yaml
 from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
@@ -36,6 +35,7 @@ from lightning.pytorch.cli import (
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from facenet_demo import trust
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import (
     MovableCheckpoint,
@@ -67,6 +67,7 @@ Any setting below is set by flag, or in a YAML file given with --config; the fla
   --model.network.help FaceCNN                               the settings of a network
   --data.source.help Folder                                  the settings of a data set
   --print_config                                             all settings, as YAML, and stop
+  --import mynet                                             let files name what is in mynet.py
 Without --config, {CONFIGS.name}/orl.yaml is taken.
 """
 
@@ -110,6 +111,11 @@ class RunSettings:
             raise ValueError(
                 f"false_accept_rate must be at least 0 and below 1, not {self.false_accept_rate}."
             )
+        parts = PurePath("runs", self.name).parts
+        if parts != ("runs", self.name) or parts[-1] == ".." or not self.name.isprintable():
+            raise ValueError(
+                f"name must be the name of a folder, without any /, not {self.name!r}."
+            )
 
 
 # While it reads a config, jsonargparse changes the folder that the process works in.
@@ -129,7 +135,15 @@ class _SaveConfig(SaveConfigCallback):
 
 
 class FaceCLI(LightningCLI):
-    """Parses settings, links what follows from the data, and builds the Trainer."""
+    """Parses settings, links what follows from the data, and builds the Trainer.
+
+    Args:
+        typed: what a person typed; the rest of the settings is a file's.
+    """
+
+    def __init__(self, *args: Any, typed: Sequence[str], **kwargs: Any) -> None:
+        self._typed = typed
+        super().__init__(*args, **kwargs)
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         # In the order in which --help and config.yaml list them: what is most often set first.
@@ -150,6 +164,7 @@ class FaceCLI(LightningCLI):
         sorted_args, self.resumed = _sort(cast(list[str], args))
         with _PARSING:
             self.config = parser.parse_args(sorted_args)
+        trust.check(self.config, self._typed)
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
             raise UserError(f"seed_everything must be 0 or more, not {seed}.")
@@ -271,55 +286,76 @@ def build(args: Sequence[str]) -> FaceCLI:
     return _cli(FaceCLI, args)
 
 
-def parse(args: Sequence[str]) -> ParsedCLI:
+def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> ParsedCLI:
     """The settings of a command line, checked, without touching data.
+
+    Args:
+        args: without the program's name.
+        typed: those that a person typed, if others come from a file; see `trust`.
 
     Raises:
         UserError: for a setting that does not exist or has no such value.
     """
+    return _cli(ParsedCLI, args, typed)
+
+
+def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = None) -> AnyCLI:
+    args, modules = _take(args, "--import")
+    trust.allow([module for _, module in modules])
+    typed = args if typed is None else typed
+    trust.restrict(typed)
     try:
-        return _cli(ParsedCLI, args, exit_on_error=False)
+        return cli(
+            ClassificationTask if _target(args) == "person" else RegressionTask,
+            FaceDataModule,
+            run=False,
+            args=args,
+            typed=typed,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={
+                "description": DESCRIPTION,
+                "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
+                "formatter_class": _Help,
+                "exit_on_error": False,
+            },
+            save_config_callback=_SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
+        )
     except ArgumentError as error:
-        raise UserError(str(error)) from error
+        raise _sentence(error) from error
 
 
-def _cli(cli: type[AnyCLI], args: Sequence[str], exit_on_error: bool = True) -> AnyCLI:
-    return cli(
-        ClassificationTask if _target(args) == "person" else RegressionTask,
-        FaceDataModule,
-        run=False,
-        args=list(args),
-        seed_everything_default=0,
-        auto_configure_optimizers=False,
-        parser_kwargs={
-            "description": DESCRIPTION,
-            "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
-            "formatter_class": _Help,
-            "exit_on_error": exit_on_error,
-        },
-        save_config_callback=_SaveConfig,
-        save_config_kwargs={"save_to_log_dir": False},
-        load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
-    )
-
-
-def configured_data(config: Path) -> FaceDataModule:
+def configured_data(config: Path, modules: Sequence[str] = ()) -> FaceDataModule:
     """The data module that a training config, or the config.yaml of a run, describes.
+
+    Args:
+        config: the file.
+        modules: dotted names; what is in them may be named by the file.
 
     Raises:
         UserError: if it cannot be read or describes none.
     """
+    trust.allow(modules)
+    trust.restrict([])
+    settings = trust.read_yaml(config)
     parser = LightningArgumentParser(exit_on_error=False)
     parser.add_lightning_class_args(FaceDataModule, "data")
     try:
-        settings = yaml.safe_load(config.read_text("utf-8"))
         parsed = parser.parse_object({"data": settings["data"]})
+        trust.check(parsed, [])
         return parser.instantiate_classes(parsed)["data"]
-    except OSError as error:
-        raise UserError(f"{config} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError,
-            argparse.ArgumentError) as error:  # fmt: skip
+    except (KeyError, TypeError, ValueError, ArgumentError) as error:
+        if trust.denied(error):
+            raise _sentence(error) from error
         raise UserError(f"{config} is no config of a training: {error}") from error
+
+
+def _sentence(error: Exception) -> UserError:
+    """What is said of settings that the parser refused."""
+    denied = trust.denied(error)
+    return trust.refusal(denied) if denied else UserError(f"{error}\nSee --help.")
 
 
 def _target(args: Sequence[str]) -> str:
@@ -331,12 +367,11 @@ def _target(args: Sequence[str]) -> str:
         value = value if has_value else following
         if name == "--data.target":
             target = value
-        elif name == "--config" and Path(value).is_file():
+        elif name == "--config":
             try:
-                content = yaml.safe_load(Path(value).read_text("utf-8"))
-                target = content["data"]["target"]
-            except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-                continue  # it says nothing of it; whatever else is wrong, the parser says
+                target = trust.read_yaml(Path(value))["data"]["target"]
+            except (KeyError, TypeError):
+                continue  # it says nothing of it
     return target
 
 
@@ -346,15 +381,9 @@ def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:
     A run folder after --resume, returned beside it, stands for its config.
     """
     configs: list[str] = []
-    flags: list[str] = []
     resumed = None
-    rest = iter(args)
-    for arg in rest:
-        name, has_value, value = arg.partition("=")
-        if name not in ("--config", "-c", "--resume"):
-            flags.append(arg)
-            continue
-        value = value if has_value else next(rest, "")
+    rest, given = _take(args, "--config", "-c", "--resume")
+    for name, value in given:
         if name == "--resume":
             resumed = Path(value)
             value = str(resumed / "config.yaml")
@@ -364,7 +393,21 @@ def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:
                     "folder of a run, for example --resume runs/orl-20260131-142501."
                 )
         configs += ["--config", value]
-    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *flags], resumed
+    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *rest], resumed
+
+
+def _take(args: Sequence[str], *names: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """A command line without some of its flags, and those with their values."""
+    others: list[str] = []
+    taken: list[tuple[str, str]] = []
+    rest = iter(args)
+    for arg in rest:
+        name, has_value, value = arg.partition("=")
+        if name in names:
+            taken.append((name, value if has_value else next(rest, "")))
+        else:
+            others.append(arg)
+    return others, taken
 
 
 def quieten_libraries() -> None:

@@ -11,7 +11,7 @@ import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
-    {"__init__", "records", "storage", "progress", "commands", "parallel"},
+    {"__init__", "records", "storage", "progress", "commands", "parallel", "trust"},
     {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption", "predict"},

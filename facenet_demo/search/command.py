@@ -192,7 +192,7 @@ def _check(setting: Setting, args: list[str]) -> None:
     """Let the training's own command line look at the setting's values."""
     for value in setting.choices or setting.ends():
         try:
-            parse([*args, *flags({**setting.when, setting.name: value})])
+            parse([*args, *flags({**setting.when, setting.name: value})], typed=args)
         except UserError as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{setting.where}: {setting.name}={value}: {reason}") from error

@@ -22,6 +22,7 @@ import optuna
 import yaml
 
 from facenet_demo.records import UserError
+from facenet_demo.trust import yaml_tree
 
 Value = bool | int | float | str
 _OPTIONS = {"choice": (), "int": ("step",), "float": ("step",), "log": ("points",)}
@@ -101,12 +102,7 @@ def read_space(path: Path) -> list[Setting]:
     Raises:
         UserError: naming file and line, if it cannot be read or means nothing.
     """
-    try:
-        node = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
-    except OSError as error:
-        raise UserError(f"The search space {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"The search space {path} is no YAML: {error}") from error
+    node = yaml_tree(path)
     if not isinstance(node, yaml.MappingNode) or not node.value:
         raise UserError(
             f"The search space {path} holds no settings; one line of it: "

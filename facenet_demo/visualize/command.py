@@ -69,7 +69,7 @@ def _run(settings: argparse.Namespace) -> int:
     page = visualize(
         settings.run, settings.output, settings.images, settings.config, settings.layers,
         settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
-        settings.units,
+        settings.units, settings.modules,
     )  # fmt: skip
     console.print(f"Open [bold]{escape(str(page))}[/] in a browser.")
     return 0
@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         help="shifted and turned views to dissect on (%(default)s); more take longer and narrow "
         "the intervals")  # fmt: skip
     add("--seed", type=int, default=0, help="of all that is drawn by lot (%(default)s)")
+    add("--import", action="append", default=[], metavar="MODULE", dest="modules",
+        help="let the config name what is in this Python module, too")  # fmt: skip
     return parser
 
 
@@ -110,6 +112,7 @@ def visualize(
     seed: int = 0,
     overwrite: bool = False,
     units: Sequence[str] = (),
+    modules: Sequence[str] = (),
 ) -> Path:
     """Make a report; returns its page.
 
@@ -124,6 +127,7 @@ def visualize(
         seed: of all that is drawn.
         overwrite: replace a report that is there.
         units: "LAYER:UNIT", whose maps are shown for each photo.
+        modules: dotted names of Python modules that the config may name classes of.
 
     Raises:
         UserError: for input that cannot be used.
@@ -139,7 +143,7 @@ def visualize(
     if folder.name == "checkpoints":
         folder = folder.parent
     trained = load_classifier(run)
-    data = _data(folder, config, trained)
+    data = _data(folder, config, trained, modules)
     layers = _checked(layers or trained.network.blocks, trained)
     chosen = _chosen(units, layers)
     output = output or folder / "report"
@@ -190,7 +194,9 @@ def visualize(
     return output / "index.html"
 
 
-def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDataModule:
+def _data(
+    folder: Path, config: Path | None, trained: TrainedNetwork, modules: Sequence[str]
+) -> FaceDataModule:
     own = folder / "config.yaml"
     config = config or own
     if config == own and not own.is_file():
@@ -198,7 +204,7 @@ def _data(folder: Path, config: Path | None, trained: TrainedNetwork) -> FaceDat
             f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
             "a training config: --config configs/orl.yaml."
         )
-    data = configured_data(config)
+    data = configured_data(config, modules)
     check = data.split.check if config == own else data.split.check_unseen
     check(folder, data.crops)
     if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
