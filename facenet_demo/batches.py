@@ -34,13 +34,14 @@ class EpochBatches(Sampler[list[int]]):
         seed: another seed, other orders.
         rank: number of this device.
         num_devices: how many there are.
+        done: epoch and number of its batches that an interrupted run has behind it; passes through
+            that epoch leave them out.
 
     Raises:
         UserError: if there are fewer rows than devices.
 
     Attributes:
         epoch: whose order comes next.
-        start: number of batches of that epoch that were done before; for the next pass only.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class EpochBatches(Sampler[list[int]]):
         seed: int = 0,
         rank: int = 0,
         num_devices: int = 1,
+        done: tuple[int, int] = (0, 0),
     ) -> None:
         if num_rows < num_devices:
             raise UserError(
@@ -63,8 +65,8 @@ class EpochBatches(Sampler[list[int]]):
         self.seed = seed
         self.rank = rank
         self.num_devices = num_devices
-        self.epoch = 0
-        self.start = 0
+        self.done = done
+        self.epoch = done[0]  # Lightning starts the first pass before it sets the epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
@@ -82,7 +84,8 @@ class EpochBatches(Sampler[list[int]]):
             missing = -self.num_rows % self.num_devices
             positions = np.append(np.arange(self.num_rows), np.full(missing, PADDING))
         own = positions[self.rank :: self.num_devices]
-        start, self.start = self.start, 0
+        epoch, steps = self.done
+        start = steps if epoch == self.epoch else 0
         for batch in range(start, len(self)):
             yield own[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
 

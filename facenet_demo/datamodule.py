@@ -219,6 +219,10 @@ class FaceDataModule(pl.LightningDataModule):
     def prepare_data(self) -> None:
         _ = self.split
 
+    def setup(self, stage: str) -> None:
+        # Lightning calls this before it hands back what an interrupted run had done.
+        self._done = (0, 0)
+
     def train_dataloader(self) -> DataLoader:
         return self._loader("train")
 
@@ -265,10 +269,8 @@ class FaceDataModule(pl.LightningDataModule):
             rows = np.sort(np.append(rows, self.split.outsider_rows["train"]))
             labels = self.taught_labels
         device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device)
-        if stage == "train":
-            # Lightning starts the first pass before it sets the epoch.
-            batches.epoch, batches.start = self._done
+        done = self._done if stage == "train" else (0, 0)
+        batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
         return DataLoader(
             CropDataset(self.crops.images, labels, rows),
             sampler=batches,

@@ -63,13 +63,25 @@ def test_positions_left_out_are_others_each_epoch() -> None:
     assert left_out == set(range(10))
 
 
-@pytest.mark.parametrize("start", [0, 1, 3, 5])
-def test_an_epoch_goes_on_after_the_batches_that_were_done(start: int) -> None:
-    whole = list(EpochBatches(23, 4, shuffle=True, seed=3))
-    batches = EpochBatches(23, 4, shuffle=True, seed=3)
-    batches.start = start
-    assert list(batches) == whole[start:]
-    assert list(batches) == whole, "the next pass is whole again"
+@pytest.mark.parametrize("steps", [0, 1, 3, 5])
+def test_an_epoch_goes_on_after_the_batches_that_were_done(steps: int) -> None:
+    def batches(epoch: int, done: tuple[int, int]) -> list[list[int]]:
+        sampler = EpochBatches(23, 4, shuffle=True, seed=3, done=done)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    for epoch in (2, 3):
+        whole = batches(epoch, (0, 0))
+        assert len(whole) == 5
+        assert batches(epoch, (2, steps)) == whole[steps if epoch == 2 else 0 :]
+
+
+def test_the_first_pass_is_of_the_epoch_that_was_interrupted() -> None:
+    """Lightning starts it before it says which epoch it is."""
+    sampler = EpochBatches(23, 4, shuffle=True, seed=3, done=(2, 1))
+    first = list(sampler)
+    sampler.set_epoch(2)
+    assert first == list(sampler)
 
 
 def test_more_devices_than_photos_is_an_error() -> None:

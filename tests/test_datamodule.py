@@ -77,6 +77,17 @@ def test_an_epoch_shows_each_training_photo_once_save_those_of_a_last_part_batch
     assert set(seen) <= set(data.split.rows["train"])
 
 
+def test_another_training_does_not_go_on_where_one_before_was_interrupted(
+    people_folder: Path,
+) -> None:
+    data = make_data(people_folder)
+    whole = rows_of(data.train_dataloader())
+    data.load_state_dict({"epochs": 0, "steps": 1})
+    assert rows_of(data.train_dataloader()) == whole[4:]
+    data.setup("fit")  # as the next Trainer does
+    assert rows_of(data.train_dataloader()) == whole
+
+
 def test_each_epoch_has_its_own_order(data: FaceDataModule) -> None:
     loader = data.train_dataloader()
     first = rows_of(loader)

@@ -154,6 +154,19 @@ def test_gradients_that_wait_for_the_next_batch_are_not_lost(
     assert_same_end(run, train(args("b")).folder)
 
 
+def test_loaders_made_anew_in_each_epoch_leave_out_steps_of_the_interrupted_one_only(
+    people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = "--trainer.reload_dataloaders_every_n_epochs=1"
+    with monkeypatch.context() as patch:
+        stop_at(patch, 1, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        assert main(arguments(people_folder, tmp_path / "a", anew)) == 130
+    (run,) = (tmp_path / "a").iterdir()
+    assert main(["--resume", str(run)]) == 0
+    assert checkpoint(run, "last")["global_step"] == EPOCHS * STEPS
+    assert_same_end(run, train(arguments(people_folder, tmp_path / "b", anew)).folder)
+
+
 def test_a_second_signal_does_not_wait(
     people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
