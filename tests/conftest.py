@@ -28,12 +28,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_shared_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run folder is handed to other processes through the environment, not to other tests."""
-    monkeypatch.delenv("FACENET_DEMO_RUN", raising=False)
-
-
-@pytest.fixture(autouse=True)
 def _own_number_of_threads() -> Iterator[None]:
     """Sums depend on it in their last bit; a command that chooses another must not pass it on."""
     torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()

@@ -378,6 +378,9 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
 
 
 def test_torchrun_makes_one_run_folder(people_folder: Path, tmp_path: Path) -> None:
+    """Also where it is started by a process that trained before, such as a notebook's kernel."""
+    before = train(quick(people_folder, tmp_path / "runs", "--run.draw_every=0")).folder
+    checkpoint = (before / "checkpoints/last.ckpt").read_bytes()
     args = quick(people_folder, tmp_path / "runs", "--data.batch_size=4", "--trainer.devices=2",
                  "--trainer.strategy=ddp", "--trainer.accelerator=cpu",
                  "--run.draw_every=0")  # fmt: skip
@@ -387,8 +390,9 @@ def test_torchrun_makes_one_run_folder(people_folder: Path, tmp_path: Path) -> N
         capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (folder for folder in (tmp_path / "runs").iterdir() if folder != before)
     assert json.loads((run / "metrics.json").read_text())["epochs"] == 2
+    assert (before / "checkpoints/last.ckpt").read_bytes() == checkpoint
 
 
 @pytest.mark.parametrize("setting", ["precision=bf16-mixed", "accumulate_grad_batches=2"])

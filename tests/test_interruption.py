@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -226,6 +227,20 @@ def test_with_fewer_validations_than_epochs_all_work_is_saved(
     assert main(["--resume", str(run)]) == 0
     assert checkpoint(run, "last")["epoch"] == EPOCHS - 1
     assert checkpoint(run, "best")["epoch"] == (2 if val else EPOCHS - 1)
+
+
+def test_a_clock_that_was_set_back_neither_stops_a_run_nor_mixes_its_curves(
+    whole: Path, people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, 1, lambda: os.kill(os.getpid(), signal.SIGINT))
+        assert main(arguments(people_folder, tmp_path)) == 130
+    (run,) = tmp_path.iterdir()
+    for path in list(run.rglob("events.out.tfevents.*")):
+        head, stamp, rest = re.split(r"(\d{10})", path.name, maxsplit=1)
+        path.rename(path.with_name(f"{head}{int(stamp) + 3 * 24 * 3600}{rest}"))
+    assert main(["--resume", str(run)]) == 0
+    assert_same_end(run, whole)
 
 
 def test_more_epochs_after_the_last_one(whole: Path, people_folder: Path, tmp_path: Path) -> None:
