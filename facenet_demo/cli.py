@@ -6,7 +6,6 @@ python scripts/train.py --config configs/orl.yaml --model.network.dropout 0.5
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import threading
@@ -45,6 +44,7 @@ from facenet_demo.interruption import (
 )
 from facenet_demo.records import UserError
 from facenet_demo.runs import is_first_process, new_run_folder, outlive_events
+from facenet_demo.settings import flat, keep_places, plain, with_own_defaults
 from facenet_demo.storage import new_file, remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.regression import RegressionTask
@@ -162,9 +162,11 @@ class FaceCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
+        owners = {"model": cast(type, self._model_class), "data": FaceDataModule}
         with _PARSING:
-            self.config = parser.parse_args(sorted_args)
+            self.config = parser.parse_args(with_own_defaults(sorted_args, owners))
         trust.check(self.config, self._typed)
+        keep_places(self.config)
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
             raise UserError(f"seed_everything must be 0 or more, not {seed}.")
@@ -245,24 +247,16 @@ class FaceCLI(LightningCLI):
 
     def _flat_settings(self) -> dict[str, Any]:
         """What the HParams tab compares: the settings of model and data by their dotted names."""
-        settings = json.loads(self.parser.dump(self.config, format="json"))
-        flat: dict[str, Any] = {}
-
-        def flatten(prefix: str, value: Any) -> None:
-            if isinstance(value, dict):
-                for key, inner in value.items():
-                    # class_path and init_args say how a setting is written, not what it is
-                    name = "" if key == "init_args" else "" if key == "class_path" else f".{key}"
-                    flatten(prefix + name, inner)
-            else:
-                flat[prefix] = value if isinstance(value, bool | int | float | str) else str(value)
-
-        for part in ("model", "data"):
-            flatten(part, settings[part])
-        return {
-            **flat,
+        settings = plain(self.parser, self.config)
+        found = {
+            **flat(settings["model"], "model"),
+            **flat(settings["data"], "data"),
             "max_epochs": settings["trainer"]["max_epochs"],
             "seed": settings["seed_everything"],
+        }
+        return {
+            name: value if isinstance(value, bool | int | float | str) else str(value)
+            for name, value in found.items()
         }
 
 
@@ -345,6 +339,7 @@ def configured_data(config: Path, modules: Sequence[str] = ()) -> FaceDataModule
     try:
         parsed = parser.parse_object({"data": settings["data"]})
         trust.check(parsed, [])
+        keep_places(parsed)
         return parser.instantiate_classes(parsed)["data"]
     except (KeyError, TypeError, ValueError, ArgumentError) as error:
         if trust.denied(error):

@@ -36,6 +36,7 @@ _CALLS_ANYTHING = "LambdaCallback"
 _LOGGERS, _KEPT_HERE = ".loggers.", ("TensorBoardLogger", "CSVLogger")
 _MOST_BYTES, _MOST_NODES, _MOST_DEPTH = 2**20, 100_000, 64
 _imported: set[str] = set()
+_allowed: set[str] = set()
 
 
 def allow(modules: Sequence[str]) -> None:
@@ -64,12 +65,19 @@ def restrict(typed: Sequence[str]) -> None:
     whole process.
     """
     own = {text.partition(".")[0] for text in typed_texts(typed) if _is_dotted(text)}
-    allowed = sorted((own | _imported) - {"jsonargparse"})
+    _allowed.update((*_MAY_BE_BUILT, *(own | _imported) - {"jsonargparse"}))
     set_parsing_settings(
         import_path_denylist=["*"],
-        import_path_allowlist=[*_MAY_BE_BUILT, *allowed],
+        import_path_allowlist=sorted(_allowed),
         instantiate_subclass_spec_in_any=False,
     )
+
+
+def may_be_named(path: str) -> bool:
+    """Whether a dotted name may be imported since `restrict`; a name without a dot always may."""
+    parts = path.split(".")
+    starts = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    return len(parts) == 1 or not starts.isdisjoint(_allowed)
 
 
 def denied(error: Exception) -> str | None:
@@ -215,5 +223,5 @@ def _is_dotted(text: str) -> bool:
 
 
 def _leads_away(place: str) -> bool:
-    path = PurePath(place)
-    return path.is_absolute() or ".." in path.parts or place.startswith("~") or "://" in place
+    outside = not Path.cwd().joinpath(place).resolve().is_relative_to(Path.cwd().resolve())
+    return outside or place.startswith("~") or "://" in place

@@ -15,7 +15,7 @@ FLOORS = [
     {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption", "predict"},
-    {"callbacks", "runs", "summary", "evaluation", "evidence", "report"},
+    {"callbacks", "runs", "settings", "summary", "evaluation", "evidence", "report"},
     {"measuring"},
     {"cli"},
     {"training", "visualize"},
