@@ -29,6 +29,7 @@ from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.texts import printable
 from facenet_demo.transforms import to_pixels
 
 _NUM_MAPS = 8  # of each layer, its first units
@@ -309,7 +310,8 @@ class ResultBoard(Callback):
         thumbnails = torch.nn.functional.interpolate(
             data.windows(rows[::step].numpy()), size=48, mode="area"
         )
-        names = [people[label] for label in labels[::step]]
+        # A row for each point: a name that holds a line break must not make two.
+        names = [printable(people[label]) for label in labels[::step]]
         writer.add_embedding(embedding[::step], names, thumbnails, tag="test")
 
     def _pr_curves(

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from rich.markup import escape
+from rich.text import Text
 
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
@@ -32,32 +32,35 @@ def exit_code(
 
     Args:
         command: what is run; returns its own exit code.
-        interrupted: what "Interrupted" is followed by, in rich's markup.
+        interrupted: what "Interrupted" is followed by.
         readable: what is done to the text of an error before it is shown.
     """
     try:
         return command()
     except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(readable(str(error)))}")
+        _complain(readable(str(error)))
         return 2
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is missing" if error.name else str(error)
-        console.print(
-            f"[bold red]Error:[/] {escape(missing)}; the extras bring what is "
-            "not always needed: pip install -e '.\\[test]' brings all."
+        _complain(
+            f"{missing}; the extras bring what is not always needed: pip install -e '.[test]' "
+            "brings all."
         )
         return 2
     except (KeyboardInterrupt, Interrupted) as stop:
-        console.print(f"[bold]Interrupted[/]{interrupted}")
+        console.print(Text.assemble(("Interrupted", "bold"), interrupted))
         return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
     except BrokenPipeError:  # who reads the output has seen enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13  # what shells say of SIGPIPE, which Windows does not have
     except OSError as error:
         where = "" if error.filename is None else f"{error.filename}: "
-        message = f"{where}{error.strerror or error}"
-        console.print(f"[bold red]Error:[/] {escape(readable(message))}")
+        _complain(readable(f"{where}{error.strerror or error}"))
         return 2
+
+
+def _complain(message: str) -> None:
+    console.print(Text.assemble(("Error:", "bold red"), " ", message))
 
 
 def positive(text: str) -> int:

@@ -20,6 +20,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from rich.text import Text
 
 from facenet_demo.commands import Interrupted
 from facenet_demo.progress import console
@@ -142,7 +143,11 @@ class StopOnSignal(Checkpoint):
         if self._received is not None:
             raise Interrupted(number)
         self._received = number
-        console.print("\n[bold]Stopping[/] after this step; once more to stop at once.")
+        console.print(
+            Text.assemble(
+                "\n", ("Stopping", "bold"), " after this step; once more to stop at once."
+            )
+        )
 
     def _stop(self, trainer: pl.Trainer, save: Callable[[Path], None]) -> None:
         received = self._received is not None

@@ -1,12 +1,12 @@
-"""Progress bars for long work outside the Trainer; quiet where no person watches."""
+"""Progress bars for long work outside the Trainer, quiet where no person watches; the console."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,11 +16,35 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.segment import Segment
+
+from facenet_demo.texts import printable_lines
 
 T = TypeVar("T")
 
-# In a notebook, too, bars are lines of text: as widgets they need a package more.
-console = Console(stderr=True, highlight=False, force_jupyter=False)
+
+class PlainConsole(Console):
+    """Shows text as it is: names in it are no markup, no emoji, and move no cursor.
+
+    Colours come from rich's `Text` and styles alone.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        # In a notebook, too, bars are lines of text: as widgets they need a package more.
+        super().__init__(
+            markup=False, emoji=False, highlight=False, force_jupyter=False, **settings
+        )
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control is None and not segment.text.isprintable():
+                segment = Segment(printable_lines(segment.text), segment.style)
+            yield segment
+
+
+console = PlainConsole(stderr=True)
 
 
 def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[T]:
@@ -33,7 +57,11 @@ def track(items: Iterable[T], total: int, what: str, done: int = 0) -> Iterator[
         done: how many were done before.
     """
     with Progress(
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        _column(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
     ) as bar:
         task = bar.add_task(what, total=total, completed=done)
         for item in items:
@@ -50,7 +78,7 @@ def steps(total: int, what: str) -> Iterator[Callable[[str], None]]:
         what: what they lead to.
     """
     with Progress(
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+        _column(what), BarColumn(), MofNCompleteColumn(), _column("{task.description}"),
         console=console,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=total, completed=-1)
@@ -65,10 +93,14 @@ def steps(total: int, what: str) -> Iterator[Callable[[str], None]]:
 def download_bar() -> Progress:
     """A bar in bytes: add a task with the total and advance it by what arrived."""
     return Progress(
-        TextColumn("{task.description}"),
+        _column("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=console,
     )
+
+
+def _column(text: str) -> TextColumn:
+    return TextColumn(text, markup=False)

@@ -9,12 +9,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
 from facenet_demo.tasks.base import FaceTask
+from facenet_demo.texts import printable
 
 _NAMED = 3  # of many, so many are named
 
@@ -124,13 +125,13 @@ def _certainty(metrics: Mapping[str, float | int | str]) -> list[tuple[str, str]
 def _list(lines: Collection[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     for head, text in lines:
-        table.add_row(f"[bold]{head}[/]", escape(text))
+        table.add_row(Text(head, "bold"), text)
     return table
 
 
 def _some(texts: Collection[str]) -> str:
     more = ", ..." if len(texts) > _NAMED else ""
-    return ", ".join(islice(texts, _NAMED)) + more
+    return ", ".join(map(printable, islice(texts, _NAMED))) + more
 
 
 def _network(settings: NetworkSettings) -> str:

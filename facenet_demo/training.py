@@ -18,7 +18,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping
-from rich.markup import escape
+from rich.text import Text
 
 from facenet_demo import summary
 from facenet_demo.checkpoints import add_calibration
@@ -149,8 +149,8 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
         # Outside the training steps Lightning turns Ctrl-C into SystemExit.
         if is_first_process():
             console.print(
-                "[bold]Interrupted.[/] What was done is saved. To go on: "
-                f"python scripts/train.py --resume {escape(str(folder))}"
+                Text("Interrupted.", "bold"),
+                f"What was done is saved. To go on: python scripts/train.py --resume {folder}",
             )
         if isinstance(error, Interrupted):
             raise

@@ -11,7 +11,7 @@ import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
-    {"__init__", "records", "storage", "progress", "commands", "parallel", "trust"},
+    {"__init__", "records", "storage", "progress", "commands", "parallel", "texts", "trust"},
     {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
     {"datasets", "duplicates", "splits", "checkpoints", "plots"},
     {"datamodule", "tasks", "interruption", "predict"},
@@ -24,6 +24,8 @@ FLOORS = [
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+# To standard output: what programs read.
+MAY_PRINT = {"predict/command.py", "benchmarks/features.py"}
 
 
 def part(module: str) -> str:
@@ -70,3 +72,21 @@ def test_scripts_hold_no_logic() -> None:
     assert scripts
     for script in scripts:
         assert len(script.read_text().splitlines()) < 10
+
+
+def test_text_reaches_the_terminal_one_way() -> None:
+    """Through `PlainConsole`, which takes no name for markup and lets none move the cursor."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        made = {node.func.id for node in ast.walk(tree)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
+        own = path.relative_to(PACKAGE).as_posix()
+        assert not names & {"from_markup", "render_markup"}, own
+        assert not attributes & {"from_markup", "render_str"}, own
+        assert "Console" not in made, own
+        markup = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)
+                  and node.arg == "markup" and ast.unparse(node.value) != "False"]  # fmt: skip
+        assert not markup, own
+        assert "print" not in made or own in MAY_PRINT, own

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from rich.table import Table
+from rich.text import Text
 
 from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.benchmarks.peers import PEERS
@@ -154,7 +155,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
 
 def _measure(name: str, settings: str, seed: int, lfw_root: Path | None, runs: Path) -> list[Row]:
     protocol = PROTOCOLS[name]
-    console.print(f"[bold]{protocol.title}[/], seed {seed}")
+    console.print(Text.assemble((protocol.title, "bold"), f", seed {seed}"))
     args = [
         f"--config={CONFIGS / protocol.config}", f"--seed_everything={seed}",
         "--data.split.val=0", f"--data.split.seed={seed}",

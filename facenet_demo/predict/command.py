@@ -13,8 +13,7 @@ from typing import TextIO
 import cv2
 import torch
 from PIL import Image
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from facenet_demo.commands import exit_code, positive
 from facenet_demo.parallel import ordered_map
@@ -27,15 +26,15 @@ from facenet_demo.predict.output import (
     csv_writer,
     json_line,
     photo_table,
-    printable,
     video_table,
 )
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import Appearance, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video
-from facenet_demo.progress import console, track
+from facenet_demo.progress import PlainConsole, console, track
 from facenet_demo.records import UserError
 from facenet_demo.storage import as_text, new_file
+from facenet_demo.texts import printable
 from facenet_demo.transforms import MAX_PIXELS, ImageError, Photo, read_photo
 
 DESCRIPTION = """
@@ -124,7 +123,7 @@ def _run(settings: argparse.Namespace) -> int:
     )
     if isinstance(predictor.namer, Gallery):
         _introduce(predictor.namer, settings.save_gallery)
-    console.print(escape(predictor.namer.rule()))
+    console.print(predictor.namer.rule())
     Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
     work = _Work(predictor, settings.every, settings.annotate, found)
     # What is wrong with a video is a row of the results.
@@ -144,7 +143,9 @@ def _run(settings: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             _conclude(results, found, settings)
             total = len(found.files) + len(found.unreadable)
-            console.print(f"[bold]Interrupted[/]: {len(results)} of {total} done.")
+            console.print(
+                Text.assemble(("Interrupted", "bold"), f": {len(results)} of {total} done.")
+            )
             return 130
     _conclude(results, found, settings)
     return int(any(result.error is not None for result in results))
@@ -268,17 +269,17 @@ def _open(path: Path, files: ExitStack) -> TextIO:
 def _introduce(gallery: Gallery, save: Path | None) -> None:
     console.print(f"Gallery: {len(gallery.people)} people, {len(gallery.labels)} photos.")
     for file, reason in gallery.left_out:
-        console.print(f"  left out: {escape(printable(file))}: {escape(printable(reason))}")
+        console.print(f"  left out: {printable(file)}: {printable(reason)}")
     if save is not None:
         gallery.save(save)
-        console.print(f"Saved as {escape(printable(str(save)))}.")
+        console.print(f"Saved as {printable(str(save))}.")
 
 
 def _conclude(results: Sequence[Result], found: Found, settings: argparse.Namespace) -> None:
     """The tables, unless JSON or CSV takes their place on the terminal, and a count."""
     photos = [result for result in results if isinstance(result, PhotoResult)]
     if Path("-") not in (settings.json, settings.csv):
-        terminal = Console(highlight=False)
+        terminal = PlainConsole()
         if photos:
             terminal.print(photo_table(photos))
         for result in results:
@@ -288,13 +289,13 @@ def _conclude(results: Sequence[Result], found: Found, settings: argparse.Namesp
     for result in results:
         faces += result.faces if isinstance(result, PhotoResult) else result.appearances
     unread = sum(result.error is not None for result in results)
-    parts = [
+    parts: list[str | Text] = [
         f"{len(results)} files",
         f"{len(faces)} faces",
         f"{sum(face.name is not None for face in faces)} named",
     ]
     if unread:
-        parts.append(f"[bold red]{unread} not read[/]")
+        parts.append(Text(f"{unread} not read", "bold red"))
     if found.ignored:
         parts.append(f"{found.ignored} files in folders ignored, no photos by their names")
-    console.print(", ".join(parts) + ".")
+    console.print(Text(", ").join(map(Text.assemble, parts)) + Text("."))

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.markup import escape
 from torch import nn
 
 from facenet_demo.calibration import Calibration
@@ -161,7 +160,7 @@ def _run(settings: argparse.Namespace) -> int:
         raise UserError(f"The file's name must end in .onnx, not {path.suffix or path}.")
     result = export(model, path)
     console.print(
-        f"{escape(str(path))}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
+        f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
         f"Same first guess as PyTorch on {result.num_faces} random faces, logits differ by at most "
         f"{result.difference:.1g}."
     )

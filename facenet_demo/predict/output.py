@@ -23,6 +23,7 @@ from facenet_demo.predict.results import (
     Prediction,
     VideoResult,
 )
+from facenet_demo.texts import printable
 
 Result: TypeAlias = PhotoResult | VideoResult
 CSV_COLUMNS = (
@@ -99,11 +100,6 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(int(minutes), 60)
     start = f"{hours}:{minutes:02d}" if hours else str(minutes)
     return f"{start}:{rest:04.1f}"
-
-
-def printable(text: str) -> str:
-    """Text that moves no cursor: names of files and people can hold anything."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _table(*heads: str) -> Table:

@@ -16,7 +16,6 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from facenet_demo.cli import parse, quieten_libraries
@@ -117,7 +116,7 @@ def table(study: optuna.Study, search: Search) -> Table:
             str(trial.number),
             _outcome(trial),
             "" if seconds is None else f"{seconds:.0f} s",
-            escape(settings),
+            settings,
             style="bold green" if trial in winner else None,
         )
     return made
@@ -277,7 +276,7 @@ def _outcome(trial: FrozenTrial) -> str:
     if trial.state == TrialState.PRUNED:
         return "hopeless"
     if trial.state == TrialState.FAIL:
-        return escape(str(trial.user_attrs.get("reason", "failed"))[:60])
+        return str(trial.user_attrs.get("reason", "failed"))[:60]
     return "..."
 
 

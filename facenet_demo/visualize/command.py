@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.markup import escape
+from rich.text import Text
 
 from facenet_demo import plots
 from facenet_demo.checkpoints import TrainedNetwork, load_classifier
@@ -40,6 +40,7 @@ from facenet_demo.report import (
     write_report,
 )
 from facenet_demo.storage import new_file, write_json
+from facenet_demo.texts import printable
 from facenet_demo.visualize import measurements
 from facenet_demo.visualize.measurements import Measurements
 from facenet_demo.visualize.pages import PageMaker
@@ -71,7 +72,7 @@ def _run(settings: argparse.Namespace) -> int:
         settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
         settings.units, settings.modules,
     )  # fmt: skip
-    console.print(f"Open [bold]{escape(str(page))}[/] in a browser.")
+    console.print("Open", Text(str(page), "bold"), "in a browser.")
     return 0
 
 
@@ -170,7 +171,7 @@ def visualize(
         step("photos")
         faces, notes = find_faces(images, trained)
         for note in notes:
-            console.print(escape(note))
+            console.print(printable(note))
         faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
         photos = tuple(explain(output, faces, trained, layers, chosen))
         write_json(output / "progression.json", _plain(found, names))
@@ -189,8 +190,8 @@ def visualize(
     )  # fmt: skip
     write_report(output, report)
     for judgement in found.judgements:
-        verdict = "[green]supported" if judgement.supported else "[red]not supported"
-        console.print(f"  {judgement.claim:<20} {verdict}[/]")
+        verdict = ("supported", "green") if judgement.supported else ("not supported", "red")
+        console.print(Text.assemble(f"  {judgement.claim:<20} ", verdict))
     return output / "index.html"
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
 from facenet_demo.predict.command import _copies, main
-from facenet_demo.predict.output import CSV_COLUMNS, photo_table, printable
+from facenet_demo.predict.output import CSV_COLUMNS, photo_table
 from facenet_demo.predict.results import SCHEMA, PhotoResult
 
 
@@ -280,10 +280,6 @@ def test_help_teaches(capsys: pytest.CaptureFixture) -> None:
     said = capsys.readouterr().out
     assert said.count("python scripts/predict.py") >= 5
     assert "exit code" in said
-
-
-def test_no_name_moves_the_cursor() -> None:
-    assert printable("a\x1b[2Jb\nc\u202ed é李😀") == "a\\x1b[2Jb\\nc\\u202ed é李😀"
 
 
 def test_naming_a_face_needs_no_lightning(run_folder: Path, orl_root: Path) -> None:
