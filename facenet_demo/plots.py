@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
+from rich.cells import cell_len
+
+from facenet_demo.lettering import lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,17 +189,19 @@ def confusion_matrix(counts: np.ndarray, people: Sequence[str], most: int = 40) 
         chosen = np.sort(np.argsort(-wrong, kind="stable")[:most])
     shown = counts[np.ix_(chosen, chosen)]
     share = shown / np.maximum(counts[chosen].sum(axis=1, keepdims=True), 1)
-    names = [people[int(i)].replace("_", " ") for i in chosen]
+    written = lettering([people[int(i)].replace("_", " ") for i in chosen])
+    names = written.texts
     # Laid out by hand, in inches: matplotlib would measure all names, which takes long.
     side = max(1.5, 0.19 * len(names))
-    margin = 0.5 + 0.055 * max(map(len, names))
+    margin = 0.5 + 0.055 * max(max(len(name), cell_len(name)) for name in names)
     figure = _figure(margin + side + 1.1, margin + side + 0.45, layout=None)
     axes = _axes(figure, margin, margin, side, side)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])  # texts in their place are drawn sooner
     for i, name in enumerate(names):
-        axes.text(i, len(names) - 0.3, name, rotation=90, ha="center", va="top", fontsize=7)
-        axes.text(-0.7, i, name, ha="right", va="center", fontsize=7)
+        axes.text(i, len(names) - 0.3, name, rotation=90, ha="center", va="top", fontsize=7,
+                  **written.style)  # fmt: skip
+        axes.text(-0.7, i, name, ha="right", va="center", fontsize=7, **written.style)
     for row, column in zip(*np.nonzero(shown), strict=True):
         if row != column:
             axes.text(column, row, str(shown[row, column]), ha="center", va="center",
@@ -229,6 +234,7 @@ def wrong_faces(
         num_photos: how many photos were looked at.
     """
     columns = min(6, max(3, len(windows)))
+    written = lettering([name.replace("_", " ") for name in (*named, *right)])
     rows = max(1, -(-len(windows) // columns))
     width, height = 2.3, 2.25  # of a cell, inches
     figure = _figure(width * columns, height * rows + 0.4, layout=None)
@@ -237,8 +243,9 @@ def wrong_faces(
         axes = _axes(figure, width * column + 0.3, height * (rows - 1 - row) + 0.1, 1.7, 1.7)
         axes.axis("off")
         axes.imshow(window, interpolation="bilinear")
-        text = f"named {named[i]} ({probability[i]:.0%})\nis {right[i]}".replace("_", " ")
-        axes.set_title(text, fontsize=7)
+        wrong, its_own = written.texts[i], written.texts[len(named) + i]
+        text = f"named {wrong} ({probability[i]:.0%})\nis {its_own}"
+        axes.set_title(text, fontsize=7, **written.style)
     found = f"{len(windows)} of" if len(windows) else "none of"
     figure.suptitle(f"Wrongly named: {found} {num_photos} photos", fontsize=10)
     return figure
@@ -361,6 +368,7 @@ def progression(
         "probe": ("People, read out", "accuracy of a linear probe"),
     }
     place = np.arange(len(layers))
+    written = lettering(layers)
     for axes, (measure, (title, label)) in zip(
         figure.subplots(2, 2).flat, titles.items(), strict=True
     ):
@@ -374,8 +382,8 @@ def progression(
                 axes.fill_between(place, low, high, color=style["color"], alpha=0.15, linewidth=0)
         axes.set_title(title, fontsize=12, fontweight="bold", loc="left")
         axes.set_ylabel(label, fontsize=9)
-        axes.set_xticks(place, [f"{n}\n{f} px" for n, f in zip(layers, fields, strict=True)],
-                        fontsize=7.5)  # fmt: skip
+        labels = [f"{n}\n{f} px" for n, f in zip(written.texts, fields, strict=True)]
+        axes.set_xticks(place, labels, fontsize=7.5, **written.style)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

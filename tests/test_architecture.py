@@ -11,11 +11,20 @@ import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
-    {"__init__", "records", "storage", "progress", "commands", "parallel", "texts", "trust"},
-    {"transforms", "batches", "faces", "networks", "features", "calibration", "basics"},
-    {"datasets", "duplicates", "splits", "checkpoints", "plots"},
-    {"datamodule", "tasks", "interruption", "predict"},
-    {"callbacks", "runs", "settings", "summary", "evaluation", "evidence", "report"},
+    {"__init__", "commands", "parallel", "progress", "records", "storage", "texts", "trust"},
+    {
+        "basics",
+        "batches",
+        "calibration",
+        "faces",
+        "features",
+        "lettering",
+        "networks",
+        "transforms",
+    },
+    {"checkpoints", "datasets", "duplicates", "plots", "splits"},
+    {"datamodule", "interruption", "predict", "tasks"},
+    {"callbacks", "evaluation", "evidence", "report", "runs", "settings", "summary"},
     {"measuring"},
     {"cli"},
     {"training", "visualize"},

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from facenet_demo.lettering import font_file, runs
 from facenet_demo.predict.results import Prediction
 from facenet_demo.transforms import Photo
 
@@ -35,7 +36,7 @@ def annotate(photo: Photo, faces: Sequence[Prediction]) -> Image.Image:
     scale = picture.width / photo.size[1]
     draw = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 350)
-    font = _font(max(_SMALLEST_TEXT, max(picture.size) // 32))
+    size = max(_SMALLEST_TEXT, max(picture.size) // 32)
     for face in faces:
         x1, y1, x2, y2 = (round(v * scale) for v in face.box)
         colour = _UNKNOWN if face.name is None else _KNOWN
@@ -44,10 +45,10 @@ def annotate(photo: Photo, faces: Sequence[Prediction]) -> Image.Image:
             box = (x1 - grow, y1 - grow, x2 + grow, y2 + grow)
             if box[2] > box[0] and box[3] > box[1]:
                 draw.rectangle(box, outline=shade, width=line)
-        text = _printable(face.label)
+        text = face.label
         if face.name is not None:
             text += f" {face.probability:.0%}"
-        _label(draw, picture.size, (x1 - line, y1 - line, y2 + line), text, font, colour)
+        _label(draw, picture.size, (x1 - line, y1 - line, y2 + line), text, size, colour)
     return picture
 
 
@@ -56,15 +57,17 @@ def _label(
     size: tuple[int, int],
     place: tuple[int, int, int],
     text: str,
-    font: ImageFont.FreeTypeFont,
+    letters: int,
     colour: tuple[int, int, int],
 ) -> None:
     """White text on the box's colour, above the box; below it, or inside, if there is no room."""
     x, top, bottom = place
-    pad = round(font.size / 4)
-    low, high = font.getmetrics()
-    height = low + high + 2 * pad
-    width = round(draw.textlength(text, font=font)) + 2 * pad
+    pad = round(letters / 4)
+    pieces = [(piece, _font(letters, file)) for piece, file in runs(text, font_file("Bold"))]
+    ascents, descents = zip(*(font.getmetrics() for _, font in pieces), strict=True)
+    height = max(ascents) + max(descents) + 2 * pad
+    lengths = [draw.textlength(piece, font=font) for piece, font in pieces]
+    width = round(sum(lengths)) + 2 * pad
     if top >= height:
         y = top - height
     elif bottom + height <= size[1]:
@@ -73,16 +76,12 @@ def _label(
         y = max(0, top)
     x = max(0, min(x, size[0] - width))
     draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + pad, y + pad), text, font=font, fill="white")
+    left, baseline = float(x + pad), y + pad + max(ascents)
+    for (piece, font), length in zip(pieces, lengths, strict=True):
+        draw.text((left, baseline), piece, font=font, fill="white", anchor="ls")
+        left += length
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    import matplotlib  # only for its font, which has most alphabets
-
-    path = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(str(path), size)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+def _font(size: int, file: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(file), size)

@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from facenet_demo.lettering import lettering
 from facenet_demo.search.space import Setting
 from facenet_demo.search.study import best, counted
 from facenet_demo.storage import new_file
@@ -111,7 +112,9 @@ def importance(study: optuna.Study) -> Figure:
         axes.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", color="0.4")
         return figure
     names = list(found)[::-1]
-    axes.barh(names, [found[name] for name in names], color=_BLUE)
+    places, written = range(len(names)), lettering(names)
+    axes.barh(places, [found[name] for name in names], color=_BLUE)
+    axes.set_yticks(places, written.texts, **written.style)
     axes.set(xlabel="share of importance")
     axes.grid(alpha=0.3, axis="x")
     return figure
@@ -133,15 +136,17 @@ def parallel(study: optuna.Study, space: Sequence[Setting], objective: str) -> F
                   linewidth=2.4 - 1.6 * place, marker="o", markersize=3)  # fmt: skip
     for i, setting in enumerate(space):
         axes.axvline(i, color="0.8", zorder=0)
-        for height, text in _ticks(setting):
+        levels, texts = zip(*_ticks(setting), strict=True)
+        written = lettering(texts)
+        for height, text in zip(levels, written.texts, strict=True):
             axes.annotate(text, (i, height), (4, 0), textcoords="offset points", fontsize=7,
-                          va="center", color="0.3")  # fmt: skip
+                          va="center", color="0.3", **written.style)  # fmt: skip
     axes.axvline(len(space), color="0.8", zorder=0)
     for height, value in ((0, values.min()), (1, values.max())):
         axes.annotate(f"{value:.3g}", (len(space), height), (4, 0), textcoords="offset points",
                       fontsize=7, va="center", color="0.3")  # fmt: skip
-    labels = [setting.name.rpartition(".")[2] for setting in space] + [objective]
-    axes.set_xticks(range(len(labels)), labels)
+    written = lettering([setting.name.rpartition(".")[2] for setting in space] + [objective])
+    axes.set_xticks(range(len(written.texts)), written.texts, **written.style)
     axes.set(yticks=[], xlim=(-0.3, len(space) + 0.5))
     for side in axes.spines.values():
         side.set_visible(False)
@@ -160,8 +165,9 @@ def slices(study: optuna.Study, space: Sequence[Setting], objective: str) -> Fig
             axes.axis("off")
             continue
         _slice(axes, space[i], done, winner)
-        axes.set(xlabel=space[i].name, ylabel=objective if i % columns == 0 else "")
-        axes.xaxis.label.set_fontsize(8)
+        written = lettering([space[i].name])
+        axes.set_xlabel(written.texts[0], fontsize=8, **written.style)
+        axes.set_ylabel(objective if i % columns == 0 else "")
         axes.grid(alpha=0.3)
     return figure
 
@@ -177,7 +183,8 @@ def _slice(axes: Axes, setting: Setting, done: Sequence[Any], winner: FrozenTria
     if setting.kind == "log":
         axes.set_xscale("log")
     if setting.choices:
-        axes.set_xticks(range(len(setting.choices)), [str(c) for c in setting.choices], fontsize=7)
+        written = lettering([str(choice) for choice in setting.choices])
+        axes.set_xticks(range(len(written.texts)), written.texts, fontsize=7, **written.style)
         axes.set_xlim(-0.5, len(setting.choices) - 0.5)
 
 
