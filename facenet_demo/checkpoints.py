@@ -144,8 +144,25 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     """Write what was learned on validation photos into a checkpoint of this project."""
     content = torch.load(path, map_location="cpu", weights_only=True)
     content[KEY]["calibration"] = asdict(calibration)
-    with new_file(path) as temporary:
-        torch.save(content, temporary)
+    write_checkpoint(content, path)
+
+
+def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        UserError: if it cannot be written; what was there before is kept.
+    """
+    try:
+        with new_file(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch's writer has an error of its own
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        kept = "The one before it is whole" if path.exists() else "There is none before it"
+        raise UserError(
+            f"The checkpoint {path} could not be written: {reason}. {kept}. Is the disk full, or "
+            "the folder read-only?"
+        ) from error
 
 
 def check_description(described: Mapping[str, Any]) -> None:

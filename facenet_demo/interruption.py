@@ -22,10 +22,10 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
+from facenet_demo.checkpoints import write_checkpoint
 from facenet_demo.commands import Interrupted
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
-from facenet_demo.storage import new_file
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -43,18 +43,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises:
             UserError: if it cannot be written; what was there before is kept.
         """
-        try:
-            with new_file(Path(path)) as temporary:
-                torch.save(checkpoint, temporary)
-        except (OSError, RuntimeError) as error:  # torch's writer has an error of its own
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            kept = (
-                "The one before it is whole" if Path(path).exists() else "There is none before it"
-            )
-            raise UserError(
-                f"The checkpoint {path} could not be written: {reason}. {kept}. Is the disk full, "
-                "or the folder read-only?"
-            ) from error
+        write_checkpoint(checkpoint, Path(path))
 
 
 def epochs_done(path: Path) -> int:

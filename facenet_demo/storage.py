@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows, which lets nobody remove a file that is open
+    fcntl = None  # type: ignore[assignment]
+
+_LONGEST_NAME = 200  # bytes of a name that becomes part of a longer one; most file systems have 255
 
 
 def cache_folder() -> Path:
@@ -24,21 +33,42 @@ def cache_folder() -> Path:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; it becomes `path` if the block ends well."""
-    temporary = _temporary(path, path.suffix)
-    # Not tempfile's, which makes files private: a result is as readable as any other new file.
-    temporary.open("xb").close()
+    """A temporary name beside `path` to write to; it becomes `path` if the block ends well.
+
+    What a killed block left of the same file is removed. An error of the system that names no file,
+    as where the disk is full, names `path`.
+    """
+    make_folder(path.parent)
+    temporary, held = _held_file(path)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
+        _let_go_on_windows(held)
         temporary.replace(path)
-    finally:
+    except BaseException:
+        _let_go_on_windows(held)
         temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        held.close()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the system in this block, such as a full disk, says that it was of `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` to fill; it becomes `path` if the block ends well."""
-    temporary = _temporary(path)
+    make_folder(path.parent)
+    temporary = _beside(path, secrets.token_hex(4))
     temporary.mkdir()
     try:
         yield temporary
@@ -49,7 +79,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed `new_file` or `new_folder` calls for `path` left; call it under a lock."""
-    temporary = re.compile(rf"\.{re.escape(path.name)}\.[^.]+({re.escape(path.suffix)})?")
+    start = re.escape(_beside(path, "").name)
+    temporary = re.compile(rf"{start}[^.]+({re.escape(path.suffix)})?")
     for leftover in list(path.parent.iterdir()) if path.parent.is_dir() else ():
         if not temporary.fullmatch(leftover.name):
             continue
@@ -72,7 +103,68 @@ def as_text(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _temporary(path: Path, suffix: str = "") -> Path:
-    """A name beside `path` that nothing has yet; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{suffix}")
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, however deep it lies."""
+    missing = list(itertools.takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+
+
+def _held_file(path: Path) -> tuple[Path, IO[bytes]]:
+    """A new empty file to write `path` to, and a lock on it for as long as somebody writes.
+
+    Its name is always the same, unless another process is writing the same file: so what a killed
+    one left is found without looking through the folder.
+    """
+    end = f"unfinished{path.suffix}"
+    while True:
+        temporary = _beside(path, end)
+        with suppress(OSError):  # it is another user's, or no file
+            _remove_abandoned(temporary)
+        with suppress(FileExistsError):
+            # Not tempfile's, which makes files private: a result is as readable as any new file.
+            held = temporary.open("xb")
+            if _lock(held.fileno(), unsure=True) and os.fstat(held.fileno()).st_nlink:
+                return temporary, held
+            held.close()  # another process took it for abandoned at this very moment
+        end = f"{secrets.token_hex(4)}{path.suffix}"
+
+
+def _let_go_on_windows(held: IO[bytes]) -> None:
+    """Elsewhere a file is renamed or removed while it is held, so that nobody comes between."""
+    if fcntl is None:
+        held.close()
+
+
+def _remove_abandoned(temporary: Path) -> None:
+    """Remove a file that whoever made it no longer holds."""
+    # No link is followed and no pipe waited for, which others may have laid in a shared folder.
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    file = os.open(temporary, os.O_RDONLY | flags)
+    try:
+        if _lock(file, unsure=False):
+            temporary.unlink()
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, unsure: bool) -> bool:
+    """Hold an open file; False if somebody else does, `unsure` where files cannot be held."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems
+        return unsure
+    return True
+
+
+def _beside(path: Path, end: str) -> Path:
+    """A hidden name beside `path`, no longer than names may be."""
+    name, encoded = path.name, os.fsencode(path.name)
+    if len(encoded) > _LONGEST_NAME:
+        digest = hashlib.sha256(encoded).hexdigest()[:16]
+        name = encoded[: _LONGEST_NAME - len(digest)].decode("utf-8", "ignore") + digest
+    return path.with_name(f".{name}.{end}")

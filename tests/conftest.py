@@ -36,6 +36,21 @@ def _own_number_of_threads() -> Iterator[None]:
     cv2.setNumThreads(cv2_threads)
 
 
+@pytest.fixture
+def deep_folder(tmp_path: Path) -> Iterator[Path]:
+    """1,100 folders, one in the other, deeper than Python calls functions."""
+    folders = [tmp_path / "deep"]
+    while len(folders) < 1100:
+        folders.append(folders[-1] / "d")
+    for folder in folders:
+        folder.mkdir()
+    yield folders[-1]
+    for folder in reversed(folders):  # what removes temporary folders is recursive
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
 @pytest.fixture(scope="session")
 def people_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """3 drawn people, 6 photos each; read only."""

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 
 from facenet_demo.storage import (
     cache_folder,
+    make_folder,
     new_file,
     new_folder,
     remove_leftovers,
@@ -133,3 +138,106 @@ def test_the_cache_may_be_named_from_home_and_an_empty_name_is_none(
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / expected
+
+
+def killed_while_writing(path: Path) -> None:
+    """Another process writes `path` and dies before it is done."""
+    code = (
+        "import os, sys, pathlib\n"
+        "from facenet_demo.storage import new_file\n"
+        "with new_file(pathlib.Path(os.fsdecode(bytes.fromhex(sys.argv[1])))) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, os.fsencode(path).hex()], check=False)
+    assert done.returncode == 9
+
+
+@pytest.mark.parametrize("name", ["people.safetensors", "x" * 240 + ".txt", "\udcff" * 230])
+def test_what_a_kill_left_of_a_file_goes_when_it_is_next_written(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    killed_while_writing(path)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".")
+    assert left.read_text() == "half"
+    write_json(path, 1)
+    assert [os.fsencode(p) for p in tmp_path.iterdir()] == [os.fsencode(path)]
+
+
+def test_two_may_write_the_same_file_and_neither_loses_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with new_file(path) as first:
+        first.write_text("first")
+        with new_file(path) as second:
+            assert second != first
+            second.write_text("second")
+        assert path.read_text() == "second"
+        assert first.read_text() == "first"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_writer_leaves_the_other_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with new_file(path) as first:
+        with contextlib.suppress(RuntimeError), new_file(path):
+            raise RuntimeError
+        assert first.exists()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "dead link"])
+def test_what_somebody_laid_where_a_file_is_written_is_neither_followed_nor_waited_for(
+    kind: str, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "a.txt", tmp_path / "other"
+    other.write_text("theirs")
+    laid = tmp_path / ".a.txt.unfinished.txt"
+    {
+        "link": lambda: laid.symlink_to(other),
+        "dead link": lambda: laid.symlink_to(tmp_path / "none"),
+        "pipe": lambda: os.mkfifo(laid),
+        "folder": laid.mkdir,
+    }[kind]()
+    with new_file(path) as temporary:
+        temporary.write_text("mine")
+    assert path.read_text() == "mine"
+    assert not path.is_symlink()
+    assert other.read_text() == "theirs"
+    assert not (tmp_path / "none").exists()
+
+
+def test_where_files_cannot_be_held_nothing_is_taken_for_abandoned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    path = tmp_path / "a.txt"
+    with new_file(path) as first, new_file(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_may_lie_deeper_than_functions_are_called(deep_folder: Path) -> None:
+    for folder in list(deep_folder.parents)[:1098]:
+        (folder / "d").rmdir()
+    path = deep_folder / "a.txt"
+    write_json(path, 1)
+    assert path.read_text() == "1\n"
+    with pytest.raises(FileExistsError):
+        make_folder(path)
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, new_file(tmp_path / "a"):
+        Path("/dev/full").write_text("more than there is room for")
+    assert caught.value.filename == str(tmp_path / "a")
+    with pytest.raises(FileNotFoundError) as missing, new_file(tmp_path / "a"):
+        (tmp_path / "another").read_text()
+    assert missing.value.filename == str(tmp_path / "another")
+    assert list(tmp_path.iterdir()) == []
