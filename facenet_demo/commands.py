@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -26,15 +27,20 @@ class Interrupted(BaseException):
 
 
 def exit_code(
-    command: Callable[[], int], interrupted: str, readable: Callable[[str], str] = str
+    command: Callable[[], int],
+    interrupted: str | Callable[[], str],
+    readable: Callable[[str], str] = str,
 ) -> int:
     """Run a command; returns its exit code, 2 for wrong use and full disks, 130 after Ctrl-C.
 
     Args:
         command: what is run; returns its own exit code.
-        interrupted: what "Interrupted" is followed by.
+        interrupted: what "Interrupted" is followed by, or what says so when it comes to that.
         readable: what is done to the text of an error before it is shown.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As Python does for standard error: what the terminal cannot show is an escape, no end.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return command()
     except UserError as error:
@@ -48,7 +54,8 @@ def exit_code(
         )
         return 2
     except (KeyboardInterrupt, Interrupted) as stop:
-        console.print(Text.assemble(("Interrupted", "bold"), interrupted))
+        told = interrupted if isinstance(interrupted, str) else interrupted()
+        console.print(Text.assemble(("Interrupted", "bold"), told))
         return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
     except BrokenPipeError:  # who reads the output has seen enough, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

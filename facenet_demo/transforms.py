@@ -152,6 +152,23 @@ def _open(path: Path | str) -> Image.Image:
     return Image.open(path, formats=["HEIF"])
 
 
+def is_photo(path: Path | str) -> bool:
+    """Whether a file begins as a photo does, whatever its name; it may still be damaged."""
+    try:
+        _check_regular(path)
+    except (ImageError, OSError, ValueError):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _open(path).close()
+    except (ImageError, Image.DecompressionBombError):  # one that cannot be read here
+        return True
+    except Exception:  # as in `read_photo`
+        return False
+    return True
+
+
 def _orientation(file: Image.Image) -> int:
     try:
         return int(file.getexif().get(ExifTags.Base.Orientation, 1))

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 import cv2
 import torch
 from PIL import Image
-from rich.text import Text
 
 from facenet_demo.commands import exit_code, positive
 from facenet_demo.parallel import ordered_map
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import SUFFIX, Gallery
-from facenet_demo.predict.inputs import Found, find_files, is_video, read_list
+from facenet_demo.predict.inputs import Found, find_files, read_list
 from facenet_demo.predict.output import (
     Result,
+    counts,
     csv_rows,
     csv_writer,
     json_line,
@@ -29,11 +32,11 @@ from facenet_demo.predict.output import (
     video_table,
 )
 from facenet_demo.predict.predictor import Predictor
-from facenet_demo.predict.results import Appearance, PhotoResult, Prediction
+from facenet_demo.predict.results import NOT_ANNOTATED, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video
 from facenet_demo.progress import PlainConsole, console, track
 from facenet_demo.records import UserError
-from facenet_demo.storage import as_text, new_file
+from facenet_demo.storage import as_text, make_folder, naming, new_file
 from facenet_demo.texts import printable
 from facenet_demo.transforms import MAX_PIXELS, ImageError, Photo, read_photo
 
@@ -57,12 +60,27 @@ docs/predictions.md describes the JSON.
 """
 _LONG_LIST = 10
 _JPEG_QUALITY = 92
+_JPEG_LONGEST = 65_500  # pixels of a side
+# With these no other copy could be written, either.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Name the faces in the files of a command line; returns the exit code."""
     settings = _parser().parse_args(args)
-    return exit_code(lambda: _run(settings), " before the first file.", printable)
+    progress = _Progress()
+    return exit_code(lambda: _run(settings, progress), progress.told, printable)
+
+
+@dataclass
+class _Progress:
+    """How far it came, for whoever interrupts it."""
+
+    done: int = 0
+    total: int = 0
+
+    def told(self) -> str:
+        return f": {self.done} of {self.total} done." if self.total else " before the first file."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(settings: argparse.Namespace) -> int:
+def _run(settings: argparse.Namespace, progress: _Progress) -> int:
     found = _find(settings.files)
     outputs = (settings.json, settings.csv, settings.save_gallery)
     _protect(found, [path for path in outputs if path not in (None, Path("-"))])
@@ -125,6 +143,11 @@ def _run(settings: argparse.Namespace) -> int:
         _introduce(predictor.namer, settings.save_gallery)
     console.print(predictor.namer.rule())
     Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
+    if settings.annotate is not None:
+        try:
+            make_folder(settings.annotate)
+        except OSError as error:
+            raise UserError(f"{settings.annotate} cannot be made: {error.strerror}.") from error
     work = _Work(predictor, settings.every, settings.annotate, found)
     # What is wrong with a video is a row of the results.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -135,18 +158,16 @@ def _run(settings: argparse.Namespace) -> int:
     results: list[Result] = []
     with ExitStack() as files:
         writers = _writers(settings, files)
+        progress.total = len(found.files) + len(found.unreadable)
         try:
             for result in _named(work, found, settings.threads):
                 for write in writers:
                     write(result)
                 results.append(result)
+                progress.done += 1
         except KeyboardInterrupt:
             _conclude(results, found, settings)
-            total = len(found.files) + len(found.unreadable)
-            console.print(
-                Text.assemble(("Interrupted", "bold"), f": {len(results)} of {total} done.")
-            )
-            return 130
+            raise
     _conclude(results, found, settings)
     return int(any(result.error is not None for result in results))
 
@@ -182,24 +203,31 @@ class _Work:
         self.predictor = predictor
         self.every = every
         self.folder = folder
+        self.videos = found.videos
         self.sources = _real(found)
 
     def __call__(self, item: tuple[Path, Path]) -> Result:
         path, place = item
-        if is_video(path):
-            seen = predict_video(self.predictor, path, self.every)
-            if self.folder is not None:
-                for number, person in enumerate(seen.appearances, 1):
-                    with suppress(ImageError):  # gone or changed since it was named
-                        pixels = frame_at(path, person.best_time)
-                        target = place.with_name(f"{place.name}-{number}.jpg")
-                        self._draw(target, Photo(pixels, pixels.shape[:2]), (person.best,))
-            return seen
-        result = self.predictor(path)
-        if self.folder is not None and result.error is None:
-            with suppress(ImageError):
+        result: Result
+        if path in self.videos:
+            result = predict_video(self.predictor, path, self.every)
+        else:
+            result = self.predictor(path)
+            if result.error is not None:
+                return result
+        if self.folder is None:
+            return result
+        try:
+            if isinstance(result, PhotoResult):
                 photo = read_photo(path, self.predictor.reader.max_pixels)
                 self._draw(place, photo, result.faces)
+            else:
+                for number, person in enumerate(result.appearances, 1):
+                    pixels = frame_at(path, person.best_time)
+                    target = place.with_name(f"{place.name}-{number}.jpg")
+                    self._draw(target, Photo(pixels, pixels.shape[:2]), (person.best,))
+        except ImageError as error:
+            return replace(result, error=result.error or f"{NOT_ANNOTATED}: {error}")
         return result
 
     def _draw(self, place: Path, photo: Photo, faces: Sequence[Prediction]) -> None:
@@ -207,27 +235,33 @@ class _Work:
         target = self.folder / place
         if os.path.realpath(target) in self.sources:
             raise UserError(f"{target} would be written over; name another folder to --annotate.")
+        picture = annotate(photo, faces)
+        if max(picture.size) > _JPEG_LONGEST:
+            raise ImageError(f"a JPEG has at most {_JPEG_LONGEST} pixels a side")
         try:
             with new_file(target) as temporary:
-                annotate(photo, faces).save(temporary, "JPEG", quality=_JPEG_QUALITY)
+                picture.save(temporary, "JPEG", quality=_JPEG_QUALITY)
         except OSError as error:
-            raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
+            reason = error.strerror or str(error)
+            if error.errno in _FULL:
+                raise UserError(f"{target} cannot be written: {reason}.") from error
+            raise ImageError(f"{as_text(target)}: {reason.lower()}") from error
 
 
 def _named(work: _Work, found: Found, num_threads: int | None) -> Iterator[Result]:
     for folder, reason in found.unreadable:
         yield PhotoResult(as_text(folder), None, error=reason)
-    items = list(zip(found.files, _copies(found.places), strict=True))
+    items = list(zip(found.files, _copies(found), strict=True))
     results = ordered_map(work, items, num_threads)
     yield from track(results, len(items), "Naming faces") if len(items) > _LONG_LIST else results
 
 
-def _copies(places: Sequence[Path]) -> Iterator[Path]:
+def _copies(found: Found) -> Iterator[Path]:
     """Where copies go, as JPEG; a name that is taken gets a number."""
     taken: set[Path] = set()
-    for place in places:
+    for file, place in zip(found.files, found.places, strict=True):
         # Those of a video are several, with numbers of their own behind its whole name.
-        as_it_is = is_video(place) or place.suffix.lower() in (".jpg", ".jpeg")
+        as_it_is = file in found.videos or place.suffix.lower() in (".jpg", ".jpeg")
         first = place if as_it_is else place.with_name(f"{place.name}.jpg")
         copy = first
         number = 1
@@ -241,29 +275,44 @@ def _copies(places: Sequence[Path]) -> Iterator[Path]:
 def _writers(settings: argparse.Namespace, files: ExitStack) -> list[Callable[[Result], None]]:
     writers: list[Callable[[Result], None]] = []
     if settings.json is not None:
-        lines = _open(settings.json, files)
-        writers.append(lambda result: print(json_line(result), file=lines, flush=True))
+        lines = files.enter_context(_opened(settings.json))
+
+        def write_line(result: Result) -> None:
+            with naming(settings.json):
+                print(json_line(result), file=lines, flush=True)
+
+        writers.append(write_line)
     if settings.csv is not None:
-        table = _open(settings.csv, files)
+        table = files.enter_context(_opened(settings.csv))
         writer = csv_writer(table)
 
-        def write(result: Result) -> None:
-            writer.writerows(csv_rows(result))
-            table.flush()
+        def write_rows(result: Result) -> None:
+            with naming(settings.csv):
+                writer.writerows(csv_rows(result))
+                table.flush()
 
-        writers.append(write)
+        writers.append(write_rows)
     return writers
 
 
-def _open(path: Path, files: ExitStack) -> TextIO:
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """A file for programs, in UTF-8 whatever the terminal's encoding; - is standard output."""
+    # Half a character in a name, which UTF-8 has not, becomes \\ud83d, and JSON reads it back.
+    errors = "backslashreplace"
     if path == Path("-"):
-        return sys.stdout
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors=errors, newline="")
+        yield sys.stdout
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # Not under a temporary name: what is finished is to be there if the run is stopped.
-        return files.enter_context(path.open("w", encoding="utf-8", newline=""))
+        file = path.open("w", encoding="utf-8", errors=errors, newline="")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    with naming(path), file:
+        yield file
 
 
 def _introduce(gallery: Gallery, save: Path | None) -> None:
@@ -285,17 +334,4 @@ def _conclude(results: Sequence[Result], found: Found, settings: argparse.Namesp
         for result in results:
             if not isinstance(result, PhotoResult):
                 terminal.print(video_table(result))
-    faces: list[Prediction | Appearance] = []
-    for result in results:
-        faces += result.faces if isinstance(result, PhotoResult) else result.appearances
-    unread = sum(result.error is not None for result in results)
-    parts: list[str | Text] = [
-        f"{len(results)} files",
-        f"{len(faces)} faces",
-        f"{sum(face.name is not None for face in faces)} named",
-    ]
-    if unread:
-        parts.append(Text(f"{unread} not read", "bold red"))
-    if found.ignored:
-        parts.append(f"{found.ignored} files in folders ignored, no photos by their names")
-    console.print(Text(", ").join(map(Text.assemble, parts)) + Text("."))
+    console.print(counts(results, found.ignored))

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facenet_demo.predict.results import (
+    NOT_ANNOTATED,
     SCHEMA,
     UNKNOWN,
     Appearance,
@@ -26,6 +27,8 @@ from facenet_demo.predict.results import (
 from facenet_demo.texts import printable
 
 Result: TypeAlias = PhotoResult | VideoResult
+# Programs that show tables take a cell that begins so for a formula to compute.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 CSV_COLUMNS = (
     "file", "name", "probability", "certainty", "x1", "y1", "x2", "y2", "size",
     "detector_score", "start", "end", "warnings", "error",
@@ -42,7 +45,10 @@ def json_line(result: Result) -> str:
 
 
 def csv_rows(result: Result) -> list[dict[str, object]]:
-    """A row for each face or appearance; without any one row that says so."""
+    """A row for each face or appearance; without any one row that says so.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe, as OWASP advises.
+    """
     file = {"file": result.file, "error": result.error}
     if isinstance(result, PhotoResult):
         rows = [{**file, **_csv_face(face, face)} for face in result.faces]
@@ -51,12 +57,14 @@ def csv_rows(result: Result) -> list[dict[str, object]]:
             {**file, **_csv_face(seen, seen.best), "start": seen.start, "end": seen.end}
             for seen in result.appearances
         ]
-    return rows or [{**file, "error": result.error or "no face found"}]
+    rows = rows or [{**file, "error": result.error or "no face found"}]
+    return [{column: _no_formula(value) for column, value in row.items()} for row in rows]
 
 
 def csv_writer(file: TextIO) -> csv.DictWriter:
     """A writer that has written the heads of `CSV_COLUMNS`."""
-    writer = csv.DictWriter(file, CSV_COLUMNS, restval="")
+    # Texts in quotes: else, where `;` parts cells, one might begin in the midst of a name.
+    writer = csv.DictWriter(file, CSV_COLUMNS, restval="", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     return writer
 
@@ -92,6 +100,28 @@ def video_table(result: VideoResult) -> Table | Text:
     if result.error is not None:
         table.caption = Text(printable(result.error), style="red")
     return table
+
+
+def counts(results: Sequence[Result], ignored: int) -> Text:
+    """One line: how many files and faces, what went wrong, how many files were left alone."""
+    faces: list[Prediction | Appearance] = []
+    for result in results:
+        faces += result.faces if isinstance(result, PhotoResult) else result.appearances
+    wrong = [result.error for result in results if result.error is not None]
+    not_annotated = sum(error.startswith(NOT_ANNOTATED) for error in wrong)
+    parts = [
+        Text(f"{len(results)} files, {len(faces)} faces"),
+        Text(f"{sum(face.name is not None for face in faces)} named"),
+    ]
+    for count, what in (
+        (len(wrong) - not_annotated, "not read"),
+        (not_annotated, NOT_ANNOTATED),
+    ):
+        if count:
+            parts.append(Text(f"{count} {what}", "bold red"))
+    if ignored:
+        parts.append(Text(f"{ignored} files in folders ignored, neither photos nor videos"))
+    return Text(", ").join(parts) + Text(".")
 
 
 def clock(seconds: float) -> str:
@@ -137,6 +167,10 @@ def _csv_face(named: Prediction | Appearance, face: Prediction) -> dict[str, obj
         "detector_score": face.detector_score,
         "warnings": " ".join(face.warnings),
     }
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _plain(entry: dict) -> None:

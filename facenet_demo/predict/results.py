@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 SCHEMA = "facenet_demo/prediction/1"
 UNKNOWN = "unknown"
+NOT_ANNOTATED = "not annotated"  # an error that begins so: named, but its copy is missing
 
 
 class Guess(NamedTuple):
@@ -61,7 +62,8 @@ class PhotoResult:
         file: its path as text, None if it came from memory.
         size: height and width, pixels; None if it could not be read.
         faces: from left to right.
-        error: why it could not be read, else None.
+        error: why it could not be read, or "not annotated: " and why its copy is missing; else
+            None.
     """
 
     file: str | None
@@ -107,7 +109,7 @@ class VideoResult:
         file: its path as text.
         num_frames: frames looked at.
         appearances: in order of their start.
-        error: why it could not be read, or not to its end, else None.
+        error: why it could not be read, or not to its end, or not annotated; else None.
     """
 
     file: str

@@ -17,6 +17,7 @@ from rich.console import Console
 from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
 from facenet_demo.predict.command import _copies, main
+from facenet_demo.predict.inputs import Found
 from facenet_demo.predict.output import CSV_COLUMNS, photo_table
 from facenet_demo.predict.results import SCHEMA, PhotoResult
 
@@ -176,7 +177,10 @@ def test_a_table_says_once_what_all_paths_begin_with(files: list[str], shown: li
 
 def test_no_copy_is_written_over_another() -> None:
     places = ["a.jpg", "a.jpg", "a-2.jpg", "a.png", "a.png.jpg", "sub/a.jpg", "a.mp4", "a.mp4"]
-    copies = [str(copy) for copy in _copies([Path(place) for place in places])]
+    found = Found()
+    for number, place in enumerate(places):
+        found.add(Path(str(number)), Path(place), "video" if place.endswith("mp4") else "photo")
+    copies = [str(copy) for copy in _copies(found)]
     assert copies == [
         "a.jpg", "a-2.jpg", "a-2-2.jpg", "a.png.jpg", "a.png-2.jpg", "sub/a.jpg", "a.mp4",
         "a-2.mp4",
@@ -247,7 +251,7 @@ WRONG: list[tuple[Callable[[Path, Path], list[str]], str]] = [
     (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--annotate", str(tmp)], "written over"),
     (lambda run, tmp: [str(run), str(tmp / "b/a.jpg"), str(tmp / "a.jpg"), "--annotate", str(tmp)],
      "written over"),
-    (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--annotate", "/proc/none"], "be written"),
+    (lambda run, tmp: [str(run), str(tmp / "a.jpg"), "--annotate", "/proc/none"], "be made"),
 ]  # fmt: skip
 
 
