@@ -1,6 +1,6 @@
 """Measure what the project claims about itself; --help teaches."""
 
-from facenet_demo.benchmarks.command import main
+from facenet_demo.start import start
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(start("facenet_demo.benchmarks.command"))

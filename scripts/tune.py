@@ -1,6 +1,6 @@
 """Search hyperparameters; --help teaches."""
 
-from facenet_demo.search import main
+from facenet_demo.start import start
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(start("facenet_demo.search.command"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,17 @@ import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
-    {"__init__", "commands", "parallel", "progress", "records", "storage", "texts", "trust"},
+    {
+        "__init__",
+        "commands",
+        "parallel",
+        "progress",
+        "records",
+        "start",
+        "storage",
+        "texts",
+        "trust",
+    },
     {
         "basics",
         "batches",
@@ -80,7 +91,11 @@ def test_scripts_hold_no_logic() -> None:
     scripts = list((PACKAGE.parent / "scripts").glob("*.py"))
     assert scripts
     for script in scripts:
-        assert len(script.read_text().splitlines()) < 10
+        text = script.read_text()
+        assert len(text.splitlines()) < 10
+        assert imported(script) == {"facenet_demo.start"}, "it watches for Ctrl-C from the first"
+        (module,) = re.findall(r'start\("facenet_demo\.([\w.]+)"\)', text)
+        assert "def main(" in (PACKAGE / f"{module.replace('.', '/')}.py").read_text()
 
 
 def test_text_reaches_the_terminal_one_way() -> None:

@@ -1,0 +1,73 @@
+"""Scripts from their first moment to their last: Ctrl-C is a message and 130."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facenet_demo
+
+STOP = "import os, signal; os.kill(os.getpid(), signal.SIGINT)\n"
+
+
+def started(folder: Path, module: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of this text as a script does."""
+    (folder / "slow.py").write_text(module)
+    code = "from facenet_demo.start import start; raise SystemExit(start('slow'))"
+    package = str(Path(facenet_demo.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), package])},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        STOP,
+        f"try:\n    {STOP}except BaseException:\n    raise ImportError('damaged') from None\n",
+    ],
+    ids=["plain", "in a package that catches everything"],
+)
+def test_ctrl_c_while_packages_are_imported(module: str, tmp_path: Path) -> None:
+    done = started(tmp_path, f"{module}def main(): return 0\n")
+    assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
+
+
+def test_ctrl_c_before_a_command_watches_for_it(tmp_path: Path) -> None:
+    done = started(tmp_path, f"def main():\n    {STOP}    return 0\n")
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+def test_ctrl_c_while_a_finished_command_waits_for_its_threads_ends_it(tmp_path: Path) -> None:
+    module = """
+import os, signal, threading
+def main():
+    threading.Thread(target=threading.Event().wait).start()
+    threading._register_atexit(lambda: os.kill(os.getpid(), signal.SIGINT))
+    print("finished")
+    return 7
+"""
+    done = started(tmp_path, module)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+    assert done.stdout == "finished\n"
+
+
+def test_a_command_keeps_its_code(tmp_path: Path) -> None:
+    assert started(tmp_path, "def main():\n    return 7\n").returncode == 7
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    done = started(tmp_path, "import optuna_of_another_name\n")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: the package optuna_of_another_name is missing")
+
+
+def test_nothing_heavy_is_imported_before_ctrl_c_is_watched_for(tmp_path: Path) -> None:
+    done = started(tmp_path, "import sys\ndef main(): print(sorted(sys.modules))\n")
+    assert not {"torch", "rich", "numpy", "PIL"} & set(eval(done.stdout))
