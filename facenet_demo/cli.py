@@ -22,14 +22,12 @@ import lightning.pytorch as pl
 from jsonargparse import ArgumentError, DefaultHelpFormatter
 from lightning.pytorch.callbacks import (
     Callback,
-    EarlyStopping,
     RichProgressBar,
 )
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
     LightningCLI,
-    SaveConfigCallback,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -37,15 +35,18 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from facenet_demo import trust
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import (
+    EarlyStopping,
     MovableCheckpoint,
     StopOnSignal,
     WholeCheckpoints,
     epochs_done,
+    photos_per_step,
 )
 from facenet_demo.records import UserError
+from facenet_demo.resuming import SaveConfig, changed, check, check_step, earlier_notes, notes
 from facenet_demo.runs import is_first_process, new_run_folder, outlive_events
-from facenet_demo.settings import flat, keep_places, plain, with_own_defaults
-from facenet_demo.storage import new_file, remove_leftovers
+from facenet_demo.settings import comparable, flat, keep_places, plain, with_own_defaults
+from facenet_demo.storage import remove_leftovers
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.regression import RegressionTask
 
@@ -126,14 +127,6 @@ class _Help(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of the description as they are."""
 
 
-class _SaveConfig(SaveConfigCallback):
-    """Writes config.yaml whole, and anew when a run goes on with other settings."""
-
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        with new_file(Path(trainer.default_root_dir) / "config.yaml") as temporary:
-            temporary.write_text(self.parser.dump(self.config, skip_none=False), "utf-8")
-
-
 class FaceCLI(LightningCLI):
     """Parses settings, links what follows from the data, and builds the Trainer.
 
@@ -162,9 +155,12 @@ class FaceCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
-        owners = {"model": cast(type, self._model_class), "data": FaceDataModule}
+        if self.resumed is not None:  # the settings of a model depend on it, and would not be read
+            config = self.resumed / "config.yaml"
+            targets = (_target(each) for each in (["--config", str(config)], sorted_args))
+            check(changed(*({"data.target": each} for each in targets)), self.resumed, epochs=0)
         with _PARSING:
-            self.config = parser.parse_args(with_own_defaults(sorted_args, owners))
+            self.config = parser.parse_args(self._own_defaults(sorted_args))
         trust.check(self.config, self._typed)
         keep_places(self.config)
         seed = self.config["seed_everything"]
@@ -174,6 +170,31 @@ class FaceCLI(LightningCLI):
             value = self.config["trainer"][name]  # Lightning would divide by 0
             if value is not None and value < 1:
                 raise UserError(f"--trainer.{name} must be 1 or more, not {value}.")
+
+    def before_instantiate_classes(self) -> None:
+        if self.resumed is None:
+            return
+        config, last = self.resumed / "config.yaml", self.resumed / "checkpoints" / "last.ckpt"
+        with _PARSING:
+            before = self.parser.parse_args(self._own_defaults(["--config", str(config)]))
+        keep_places(before)
+        changes = changed(*(flat(plain(self.parser, each)) for each in (before, self.config)))
+        epochs = epochs_done(last) if last.exists() else None
+        check(changes, self.resumed, epochs)
+        self.batch_size_before = before["data"]["batch_size"]
+        self.save_config_kwargs["notes"] = [*earlier_notes(config), *notes(changes, epochs)]
+
+    def after_instantiate_classes(self) -> None:
+        if self.resumed is None:
+            return
+        if self.last.exists():
+            num_devices = self.trainer.world_size
+            per_step = photos_per_step(self.last) or self.batch_size_before * num_devices
+            check_step(per_step, self.datamodule.batch_size, num_devices)
+        if is_first_process():
+            outlive_events(self.resumed)
+            for name in ("best.ckpt", "last.ckpt"):
+                remove_leftovers(self.last.with_name(name))
 
     def instantiate_classes(self) -> None:
         try:
@@ -191,10 +212,6 @@ class FaceCLI(LightningCLI):
         folder = self.resumed or new_run_folder(run.folder, run.name)
         self.last = folder / "checkpoints" / "last.ckpt"
         resumed_after = epochs_done(self.last) if self.last.exists() else None
-        if self.resumed and is_first_process():
-            outlive_events(folder)
-            for name in ("best.ckpt", "last.ckpt"):
-                remove_leftovers(self.last.with_name(name))
         has_validation = len(self.datamodule.split.rows["val"]) > 0
         self.history = History(resumed_after)
         # Not one with save_last: that saves the last epoch only if it is also the best one.
@@ -245,25 +262,22 @@ class FaceCLI(LightningCLI):
             **kwargs,
         )
 
+    def _own_defaults(self, args: list[str]) -> list[str]:
+        owners = {"model": cast(type, self._model_class), "data": FaceDataModule}
+        return with_own_defaults(args, owners)
+
     def _flat_settings(self) -> dict[str, Any]:
         """What the HParams tab compares: the settings of model and data by their dotted names."""
-        settings = plain(self.parser, self.config)
-        found = {
-            **flat(settings["model"], "model"),
-            **flat(settings["data"], "data"),
-            "max_epochs": settings["trainer"]["max_epochs"],
-            "seed": settings["seed_everything"],
-        }
-        return {
-            name: value if isinstance(value, bool | int | float | str) else str(value)
-            for name, value in found.items()
-        }
+        return comparable(plain(self.parser, self.config))
 
 
 class ParsedCLI(FaceCLI):
     """Parses settings and makes nothing of them."""
 
     def instantiate_classes(self) -> None:
+        pass
+
+    def after_instantiate_classes(self) -> None:
         pass
 
     def as_yaml(self) -> str:
@@ -313,7 +327,7 @@ def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = N
                 "formatter_class": _Help,
                 "exit_on_error": False,
             },
-            save_config_callback=_SaveConfig,
+            save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
         )
@@ -416,6 +430,7 @@ def quieten_libraries() -> None:
         ".*have no `val_dataloader`.*",  # --data.split.val 0
         ".*Checkpoint directory .* exists.*",  # --resume
         ".*your dataloader is not resumable.*",  # it is: see EpochBatches
+        ".*callbacks used to create the checkpoint.*",  # --resume without patience
         ".* is (an )?experimental .*",  # Optuna's heartbeats; set here, for all threads
         "Encountered `nan`.*",  # a trial's reason says so
     ):

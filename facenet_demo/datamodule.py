@@ -258,6 +258,7 @@ class FaceDataModule(pl.LightningDataModule):
         return {
             "epochs": cast(Any, loop.epoch_progress.current).processed,
             "steps": steps if steps < self.trainer.num_training_batches else 0,
+            "photos_per_step": self.batch_size * self.trainer.world_size,
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
@@ -57,6 +58,22 @@ def epochs_done(path: Path) -> int:
         return content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
+
+
+def photos_per_step(path: Path) -> int | None:
+    """How many photos all devices together took in a step; None if a checkpoint does not say.
+
+    The file is one that `epochs_done` could read.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    return content.get("FaceDataModule", {}).get("photos_per_step")
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Has the patience it is given, where Lightning's takes that of the run it goes on with."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 class MovableCheckpoint(ModelCheckpoint):

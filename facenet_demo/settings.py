@@ -84,6 +84,20 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def comparable(settings: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """Of nested plain settings those that tell one training from another, by dotted names."""
+    found = {
+        **flat(settings["model"], "model"),
+        **flat(settings["data"], "data"),
+        "max_epochs": settings["trainer"]["max_epochs"],
+        "seed": settings["seed_everything"],
+    }
+    return {
+        name: value if isinstance(value, bool | int | float | str) else str(value)
+        for name, value in found.items()
+    }
+
+
 def _choices(owners: Mapping[str, type]) -> dict[str, tuple[type, type]]:
     """Dotted name -> base class and default class, of each setting that is one of some classes."""
     found = {}

@@ -81,8 +81,8 @@ def train(args: Sequence[str]) -> TrainedRun:
     folder = Path(trainer.default_root_dir)
     writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
     if writes:
-        write_json(folder / "environment.json", environment())
         data.split.check(folder, data.crops)  # a run goes on with the photos it began with
+        write_json(folder / "environment.json", environment())
         write_json(folder / SPLITS, data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))

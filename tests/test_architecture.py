@@ -35,7 +35,7 @@ FLOORS = [
     },
     {"checkpoints", "datasets", "duplicates", "plots", "splits"},
     {"datamodule", "interruption", "predict", "tasks"},
-    {"callbacks", "evaluation", "evidence", "report", "runs", "settings", "summary"},
+    {"callbacks", "evaluation", "evidence", "report", "resuming", "runs", "settings", "summary"},
     {"measuring"},
     {"cli"},
     {"training", "visualize"},

@@ -279,14 +279,6 @@ def test_a_run_does_not_go_on_with_other_photos(
     assert (run / "splits.json").read_text() == recorded
 
 
-def test_a_run_does_not_go_on_with_another_network(
-    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1")).folder
-    assert main(["--resume", str(run), "--model.network.channels=[4,6]"]) == 2
-    assert "do not fit these settings" in " ".join(capsys.readouterr().err.split())
-
-
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])
 def test_what_is_no_run_cannot_go_on(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.records import Batch, UserError
-from facenet_demo.tasks.optimization import OptimizerSettings, Schedule
+from facenet_demo.tasks.optimization import OptimizerSettings, Schedule, go_on
 
 
 class FaceTask(pl.LightningModule, ABC):
@@ -75,6 +76,12 @@ class FaceTask(pl.LightningModule, ABC):
     def on_fit_start(self) -> None:
         if self.torch_compile:
             _try_compiler(self.device)
+
+    def on_train_start(self) -> None:
+        if self.trainer.ckpt_path is not None:  # an interrupted run goes on
+            (optimizer,), (course,) = self.trainer.optimizers, self.trainer.lr_scheduler_configs
+            scheduler = cast(LambdaLR, course.scheduler)
+            go_on(self.optimizer_settings, self.network, optimizer, scheduler)
 
     def on_train_epoch_start(self) -> None:
         # A checkpoint of an epoch's end still holds that epoch's.

@@ -108,6 +108,27 @@ class Schedule:
         return _cosine(min(1.0, (done - warmup) / (1 - warmup)))
 
 
+def go_on(
+    settings: OptimizerSettings,
+    network: FaceNetwork,
+    optimizer: torch.optim.Optimizer,
+    scheduler: LambdaLR,
+) -> None:
+    """Let settings count that changed since the state of `optimizer` and `scheduler` was saved.
+
+    With that state come the rates and decays it was saved with. What was gathered (momentum, how
+    many steps are done) is kept.
+    """
+    wanted = settings.build(network).param_groups
+    scheduler.base_lrs = [group["lr"] for group in wanted]
+    for group, new, factor in zip(
+        optimizer.param_groups, wanted, scheduler.lr_lambdas, strict=True
+    ):
+        changed = {name: value for name, value in new.items() if name != "params"}
+        lr = new["lr"] * factor(scheduler.last_epoch)
+        group |= {**changed, "lr": lr, "initial_lr": new["lr"]}
+
+
 def _check(settings: SGD | AdamW) -> None:
     for name in ("lr", "weight_decay", "first_layer_weight_decay"):
         value = getattr(settings, name)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
 from facenet_demo.networks import FaceCNN, Torchvision
-from facenet_demo.tasks.optimization import SGD, AdamW, Schedule
+from facenet_demo.tasks.optimization import SGD, AdamW, Schedule, go_on
 
 
 def weight_decays(optimizer: torch.optim.Optimizer) -> dict[int, float]:
@@ -72,3 +74,48 @@ def test_the_scheduler_moves_every_group() -> None:
         rates.append({group["lr"] for group in optimizer.param_groups})
     assert [len(rate) for rate in rates] == [1, 1]
     assert [rate.pop() for rate in rates] == pytest.approx([0.2 * 0.5005, 0.2 * 0.001])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(SGD(0.1, 0.9), SGD(0.02, 0.5, 0.3, 0.4)), (SGD(0.1, 0.9), SGD(0.1, 0.0)),
+     (AdamW(0.1), AdamW(0.02, 0.3, 0.4))],
+)  # fmt: skip
+def test_settings_that_changed_count_and_what_was_gathered_stays(
+    before: SGD | AdamW, after: SGD | AdamW
+) -> None:
+    torch.manual_seed(0)
+    network = FaceCNN(channels=(4,), dropout=0).build(3)
+    images = torch.rand(4, 3, 16, 16)
+
+    def step(optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        network(images).logsumexp(1).sum().backward()
+        optimizer.step()
+
+    optimizer = before.build(network)
+    scheduler = Schedule("cosine").build(optimizer, num_steps=4)
+    for _ in range(2):
+        step(optimizer)
+        scheduler.step()
+    saved = deepcopy((optimizer.state_dict(), scheduler.state_dict()))
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+
+    expected = after.build(network)
+    expected.load_state_dict({**expected.state_dict(), "state": deepcopy(saved[0]["state"])})
+    for group in expected.param_groups:
+        group["lr"] = after.lr * Schedule("cosine").factor(0.5)
+    step(expected)
+    moved = {name: value.clone() for name, value in network.state_dict().items()}
+
+    network.load_state_dict(weights)
+    optimizer = after.build(network)
+    scheduler = Schedule("cosine").build(optimizer, num_steps=4)
+    optimizer.load_state_dict(saved[0])
+    scheduler.load_state_dict(saved[1])
+    go_on(after, network, optimizer, scheduler)
+    step(optimizer)
+    torch.testing.assert_close(dict(network.state_dict()), moved, rtol=0, atol=0)
+    scheduler.step()
+    rates = {group["lr"] for group in optimizer.param_groups}
+    assert rates == {after.lr * Schedule("cosine").factor(0.75)}
