@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 
 from facenet_demo.records import UserError
 
@@ -78,7 +78,7 @@ class EpochBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         if self.shuffle:
-            rng = np.random.default_rng([self.seed, self.epoch])
+            rng = np.random.default_rng([self.seed, self._order()])
             positions = rng.permutation(self.num_rows)
         else:
             missing = -self.num_rows % self.num_devices
@@ -88,6 +88,20 @@ class EpochBatches(Sampler[list[int]]):
         start = steps if epoch == self.epoch else 0
         for batch in range(start, len(self)):
             yield own[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+
+    def _order(self) -> int:
+        """The number of the order that the epoch takes."""
+        return self.epoch
+
+
+class SameBatches(EpochBatches, SequentialSampler):  # type: ignore[misc]
+    """The batches of the first epoch in every epoch: a network that cannot learn them is broken.
+
+    Lightning takes no sampler but a SequentialSampler for `overfit_batches`.
+    """
+
+    def _order(self) -> int:
+        return 0
 
 
 def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:

@@ -74,7 +74,7 @@ class History(Callback):
         self.epochs: list[dict[str, float]] = []
         self.seconds = 0.0
         self.num_photos = 0
-        self._started = 0.0
+        self._started: float | None = None
         self._resumed_after = resumed_after
         self._writers: dict[str, SummaryWriter] = {}
 
@@ -84,11 +84,11 @@ class History(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
-        if tensorboard_writer(trainer) is not None:
+        writer = tensorboard_writer(trainer)
+        if writer is not None:
             self._writers = {
                 stage: SummaryWriter(
-                    Path(_logger(trainer).log_dir) / stage,
-                    purge_step=purge_step(self._resumed_after),
+                    Path(writer.log_dir) / stage, purge_step=purge_step(self._resumed_after)
                 )
                 for stage in ("train", "val")
             }
@@ -104,9 +104,7 @@ class History(Callback):
         self.num_photos += len(batch.labels) * trainer.world_size
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        now = time.perf_counter()
-        self.seconds += now - self._started
-        self._started = now
+        self._count_time()
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append(metrics)
         epoch = trainer.current_epoch + 1
@@ -126,15 +124,20 @@ class History(Callback):
     ) -> None:
         self._close()
 
+    def _count_time(self) -> None:
+        # What a callback saves before training starts, to try something out, counts for nothing.
+        if self._started is not None:
+            now = time.perf_counter()
+            self.seconds += now - self._started
+            self._started = now
+
     def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
 
     def state_dict(self) -> dict[str, Any]:
-        now = time.perf_counter()
-        self.seconds += now - self._started
-        self._started = now
+        self._count_time()
         return {"epochs": self.epochs, "seconds": self.seconds, "num_photos": self.num_photos}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -190,7 +193,7 @@ class FeatureBoard(Callback):
                 _add_image(writer, f"maps/{layer}", sheet, epoch)
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
-                writer.add_histogram(name, weight.detach().cpu(), epoch)
+                writer.add_histogram(name, weight.detach().float().cpu(), epoch)
 
 
 class ResultBoard(Callback):
@@ -253,7 +256,9 @@ class ResultBoard(Callback):
             for name, value in trainer.callback_metrics.items()
             if name.startswith("test/")
         }
-        _logger(trainer).log_hyperparams(self.settings, scores)
+        logger = tensorboard_logger(trainer)
+        if logger is not None and trainer.enable_autolog_hparams:
+            logger.log_hyperparams(self.settings, scores)
 
     def show(self, trainer: pl.Trainer, pictures: Sequence[Path]) -> None:
         """Show what was found after the test, as `test/NAME` for each picture NAME.png."""
@@ -335,18 +340,19 @@ def purge_step(resumed_after: int | None) -> int | None:
     return None if resumed_after is None else resumed_after + 1
 
 
-def _logger(trainer: pl.Trainer) -> TensorBoardLogger:
-    return next(log for log in trainer.loggers if isinstance(log, TensorBoardLogger))
+def tensorboard_logger(trainer: pl.Trainer) -> TensorBoardLogger | None:
+    """TensorBoard's logger; None where other loggers were named, and in a trial run."""
+    return next((log for log in trainer.loggers if isinstance(log, TensorBoardLogger)), None)
 
 
 def tensorboard_writer(trainer: pl.Trainer) -> SummaryWriter | None:
-    """TensorBoard's writer, or None in a process that does not write or a trial run."""
-    writes = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
-    return _logger(trainer).experiment if writes and trainer.is_global_zero else None
+    """TensorBoard's writer; None without its logger, and in a process that does not write."""
+    logger = tensorboard_logger(trainer)
+    return None if logger is None or not trainer.is_global_zero else logger.experiment
 
 
 def _has_scores(trainer: pl.Trainer) -> bool:
-    return (Path(_logger(trainer).log_dir) / "metrics.json").exists()
+    return (Path(trainer.default_root_dir) / "metrics.json").exists()
 
 
 def _task(pl_module: pl.LightningModule) -> FaceTask:

@@ -11,6 +11,7 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, TypeVar, cast
@@ -20,29 +21,18 @@ os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 import lightning.pytorch as pl
 from jsonargparse import ArgumentError, DefaultHelpFormatter
-from lightning.pytorch.callbacks import (
-    Callback,
-    RichProgressBar,
-)
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
     LightningCLI,
 )
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from facenet_demo import trust
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.interruption import (
-    EarlyStopping,
-    MovableCheckpoint,
-    StopOnSignal,
-    WholeCheckpoints,
-    epochs_done,
-    photos_per_step,
-)
+from facenet_demo.interruption import epochs_done, photos_per_step
+from facenet_demo.loggers import LoggerParser, loggers
 from facenet_demo.records import UserError
+from facenet_demo.refusals import check_settings, check_with_data, in_words
 from facenet_demo.resuming import SaveConfig, changed, check, check_step, earlier_notes, notes
 from facenet_demo.runs import is_first_process, new_run_folder, outlive_events
 from facenet_demo.settings import comparable, flat, keep_places, plain, with_own_defaults
@@ -166,10 +156,7 @@ class FaceCLI(LightningCLI):
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
             raise UserError(f"seed_everything must be 0 or more, not {seed}.")
-        for name in ("accumulate_grad_batches", "check_val_every_n_epoch"):
-            value = self.config["trainer"][name]  # Lightning would divide by 0
-            if value is not None and value < 1:
-                raise UserError(f"--trainer.{name} must be 1 or more, not {value}.")
+        check_settings(self.config["trainer"])
 
     def before_instantiate_classes(self) -> None:
         if self.resumed is None:
@@ -197,70 +184,78 @@ class FaceCLI(LightningCLI):
                 remove_leftovers(self.last.with_name(name))
 
     def instantiate_classes(self) -> None:
+        # Loggers are made later, when the run has a folder for their files.
+        trainer = self.config["trainer"]
+        self.named_loggers, trainer["logger"] = trainer["logger"], None
         try:
             super().instantiate_classes()
         except ValueError as error:  # a setting that its class refused
             raise UserError(str(error)) from error
-        except MisconfigurationException as error:
-            raise UserError(f"The settings under --trainer do not work here: {error}") from error
+        finally:
+            trainer["logger"] = self.named_loggers
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        # Here rather than above: they bring TensorBoard, which --help does not need.
-        from facenet_demo.callbacks import FeatureBoard, History, ResultBoard, purge_step
-
         run = self.run_settings = RunSettings(**vars(self.config_init["run"]))
+        has_validation = len(self.datamodule.split.rows["val"]) > 0
+        limit = self.config_init["trainer"]["limit_val_batches"]
+        names_people = self._model_class is ClassificationTask
+        if limit and not has_validation:
+            raise UserError(
+                f"--trainer.limit_val_batches {limit} has no effect: there are no validation "
+                "photos. Set --data.split.val."
+            )
+        if run.measure_every and (self.named_loggers is False or not names_people):
+            raise UserError(
+                "--run.measure_every has no effect here: it draws parts and people, in "
+                "TensorBoard, where --data.target is person."
+            )
         folder = self.resumed or new_run_folder(run.folder, run.name)
+        try:
+            with in_words():
+                return self._make_trainer(folder, has_validation and limit != 0, kwargs)
+        except BaseException:
+            if not self.resumed:
+                with suppress(OSError):
+                    folder.rmdir()  # if nothing is in it
+            raise
+
+    def _make_trainer(self, folder: Path, validates: bool, more: dict[str, Any]) -> pl.Trainer:
+        # Here rather than above: they bring TensorBoard, which --help does not need.
+        from facenet_demo.callbacks import purge_step
+        from facenet_demo.trainers import make_watchers, place_profile, with_whole_checkpoints
+
+        run, settings = self.run_settings, self.config_init["trainer"]
         self.last = folder / "checkpoints" / "last.ckpt"
         resumed_after = epochs_done(self.last) if self.last.exists() else None
-        has_validation = len(self.datamodule.split.rows["val"]) > 0
-        self.history = History(resumed_after)
-        # Not one with save_last: that saves the last epoch only if it is also the best one.
-        self.best, last = (
-            MovableCheckpoint(
-                folder / "checkpoints",
-                filename=name,
-                monitor=monitor,
-                mode=mode,
-                # With fewer validations than epochs, too: what an epoch learned is kept.
-                save_on_train_epoch_end=True if monitor != "val/loss" else None,
-                enable_version_counter=False,
-            )
-            for name, monitor, mode in (
-                ("best", "val/loss" if has_validation else None, "min"),
-                ("last", "epoch", "max"),
-            )
+        named = settings["callbacks"] or []
+        watchers = make_watchers(
+            folder,
+            self._flat_settings(),
+            named=named if isinstance(named, list) else [named],
+            validates=validates,
+            names_people=self._model_class is ClassificationTask,
+            resumed_after=resumed_after,
+            progress_bar=settings["enable_progress_bar"] is not False,
+            patience=run.patience,
+            draw_every=run.draw_every,
+            measure_every=run.measure_every,
         )
-        self.early_stopping = None
-        callbacks: list[Callback] = [self.history, self.best, last, StopOnSignal(self.last)]
-        if self.config_init["trainer"]["enable_progress_bar"] is not False:
-            callbacks.append(RichProgressBar())
-        if run.patience and has_validation:
-            self.early_stopping = EarlyStopping("val/loss", patience=run.patience)
-            callbacks.append(self.early_stopping)
-        self.result_board = None
-        if run.draw_every:
-            callbacks.append(FeatureBoard(run.draw_every))
-        if run.draw_every and self._model_class is ClassificationTask:
-            self.result_board = ResultBoard(self._flat_settings())
-            callbacks.append(self.result_board)
-        if run.measure_every and self._model_class is ClassificationTask:
-            from facenet_demo.measuring import ProgressionBoard
-
-            callbacks.append(ProgressionBoard(run.measure_every))
-        self.trainer_defaults["callbacks"] = callbacks
-        logger = TensorBoardLogger(
-            folder, name="", version="", purge_step=purge_step(resumed_after)
-        )
-        kwargs["plugins"] = [*(self.config_init["trainer"]["plugins"] or []), WholeCheckpoints()]
-        if not has_validation:
-            kwargs["limit_val_batches"] = 0
-        return super().instantiate_trainer(
-            default_root_dir=folder,
-            logger=logger,
-            enable_model_summary=False,
-            use_distributed_sampler=False,  # EpochBatches shares among devices, without repeats
-            **kwargs,
-        )
+        self.history, self.best = watchers.history, watchers.best
+        self.result_board = watchers.result_board
+        self.trainer_defaults["callbacks"] = watchers.callbacks
+        own = {
+            "default_root_dir": folder,
+            "logger": loggers(self.named_loggers, folder, purge_step(resumed_after)),
+            "plugins": with_whole_checkpoints(settings["plugins"]),
+            "enable_model_summary": settings["enable_model_summary"] or False,
+            "use_distributed_sampler": False,  # EpochBatches shares among devices, without repeats
+        }
+        trainer = super().instantiate_trainer(**own, **more)
+        if not validates:
+            cast(Any, trainer).limit_val_batches = 0
+        place_profile(trainer, folder)
+        check_with_data(trainer, self.model, self.datamodule)
+        return trainer
 
     def _own_defaults(self, args: list[str]) -> list[str]:
         owners = {"model": cast(type, self._model_class), "data": FaceDataModule}
@@ -327,6 +322,7 @@ def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = N
                 "formatter_class": _Help,
                 "exit_on_error": False,
             },
+            parser_class=LoggerParser,
             save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             load_from_checkpoint_support=False,  # `checkpoints` has its own, of plain values
@@ -433,5 +429,6 @@ def quieten_libraries() -> None:
         ".*callbacks used to create the checkpoint.*",  # --resume without patience
         ".* is (an )?experimental .*",  # Optuna's heartbeats; set here, for all threads
         "Encountered `nan`.*",  # a trial's reason says so
+        ".*monitor='val/loss'.. could not find the monitored key.*",  # the last epoch is kept
     ):
         warnings.filterwarnings("ignore", message)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from facenet_demo.batches import PADDING, EpochBatches, seed_device, step_seed
+from facenet_demo.batches import PADDING, EpochBatches, SameBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
@@ -271,7 +271,9 @@ class FaceDataModule(pl.LightningDataModule):
             labels = self.taught_labels
         device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         done = self._done if stage == "train" else (0, 0)
-        batches = EpochBatches(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
+        overfit = trainer is not None and cast(Any, trainer).overfit_batches and stage != "test"
+        kind = SameBatches if overfit else EpochBatches
+        batches = kind(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
         return DataLoader(
             CropDataset(self.crops.images, labels, rows),
             sampler=batches,

@@ -69,8 +69,13 @@ def photos_per_step(path: Path) -> int | None:
     return content.get("FaceDataModule", {}).get("photos_per_step")
 
 
-class EarlyStopping(callbacks.EarlyStopping):
+class OwnPatience(callbacks.EarlyStopping):
     """Has the patience it is given, where Lightning's takes that of the run it goes on with."""
+
+    @property
+    def state_key(self) -> str:
+        # Under the name of Lightning's own, which is what earlier runs wait with.
+        return super().state_key.replace(type(self).__qualname__, "EarlyStopping", 1)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "patience": self.patience})

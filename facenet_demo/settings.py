@@ -89,7 +89,7 @@ def comparable(settings: Mapping[str, Any]) -> dict[str, bool | int | float | st
     found = {
         **flat(settings["model"], "model"),
         **flat(settings["data"], "data"),
-        "max_epochs": settings["trainer"]["max_epochs"],
+        "max_epochs": settings["trainer"].get("max_epochs"),
         "seed": settings["seed_everything"],
     }
     return {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -64,17 +65,18 @@ def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> R
         ("Network", _network(task.network_settings)),
         ("", f"{sum(p.numel() for p in task.network.parameters()):,} weights"),
         ("Run", str(trainer.default_root_dir)),
-        ("", "watch it: tensorboard --logdir " + str(Path(trainer.default_root_dir).parent)),
     ]
+    if board := _board(trainer):
+        lines.append(("", f"watch it: {board}"))
     return _list(lines)
 
 
-def result(metrics: Mapping[str, float | int | str], folder: Path) -> RenderableType:
+def result(metrics: Mapping[str, float | int | str], trainer: pl.Trainer) -> RenderableType:
     """How good the network is and what to do next.
 
     Args:
         metrics: what `metrics.json` holds.
-        folder: the run.
+        trainer: that trained it.
     """
     scores = Table(box=None, padding=(0, 2, 0, 0))
     scores.add_column("")
@@ -97,10 +99,19 @@ def result(metrics: Mapping[str, float | int | str], folder: Path) -> Renderable
         *_certainty(metrics),
         ("Epochs", f"{metrics['epochs']}: {metrics['stopped']}"),
         ("Time", f"{metrics['seconds']:.0f} s, {metrics['photos_per_second']:.0f} photos/s"),
-        ("Run", str(folder)),
-        ("Next", f"tensorboard --logdir {folder.parent}"),
+        ("Run", str(trainer.default_root_dir)),
     ]
+    if board := _board(trainer):
+        lines.append(("Next", board))
     return Group("", scores, "", _list(lines))
+
+
+def _board(trainer: pl.Trainer) -> str | None:
+    """How to see the curves in TensorBoard, this run's beside others; None if it has none."""
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            return f"tensorboard --logdir {Path(logger.log_dir).parent}"
+    return None
 
 
 def _certainty(metrics: Mapping[str, float | int | str]) -> list[tuple[str, str]]:

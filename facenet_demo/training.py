@@ -9,14 +9,17 @@ What a person reads before and after training is in `summary`.
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from rich.text import Text
 
@@ -28,6 +31,7 @@ from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
+from facenet_demo.refusals import in_words
 from facenet_demo.runs import environment, is_first_process
 from facenet_demo.splits import SPLITS
 from facenet_demo.storage import new_file, write_json
@@ -86,7 +90,7 @@ def train(args: Sequence[str]) -> TrainedRun:
         write_json(folder / SPLITS, data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
-    with _said_if_interrupted(folder):
+    with _said_if_interrupted(folder), in_words():
         return _fit_and_test(cli, writes)
 
 
@@ -103,31 +107,38 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
             f"The weights in {last} do not fit these settings. A run goes on with the network and "
             "the people it began with."
         ) from error
+    elsewhere = _fetch_what_other_processes_saw(cli)
     # Before testing, which loads the best checkpoint and with it the history up to then.
     history = cli.history
+    if not history.epochs:
+        raise UserError(
+            f"The training ended before its first step, and nothing was learned: {folder} is no "
+            "run. Give it more time: --trainer.max_time."
+        )
     fitted = {
-        "epochs": trainer.current_epoch,
-        "stopped": _why_stopped(trainer, cli.early_stopping, history.epochs),
+        "epochs": len(history.epochs),
+        "stopped": _why_stopped(trainer, history.epochs),
         "seconds": round(history.seconds, 2),
         "photos_per_second": round(history.photos_per_second, 1),
         "parameters": sum(p.numel() for p in task.network.parameters()),
     }
     if writes:
         _save_curves(folder / "curves.png", history.epochs)
-    _check_loss(history.epochs, "val/loss" if len(data.split.rows["val"]) else "train/loss")
-    # In a trial run (fast_dev_run) nothing was saved: go on with the weights at hand.
-    best = cli.best.best_model_path or None
+    _check_loss(history.epochs)
+    best = _kept(cli)
     metrics: dict[str, float | int | str] = {}
     for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if len(data.split.rows[name]):
             evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
             metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+    if elsewhere and best is not None:  # where it was loaded to be tested
+        task.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
     if trainer.is_global_zero and isinstance(task, ClassificationTask):
         judged = judge(task.network, data, cli.run_settings.false_accept_rate)
         if judged is not None:
             metrics |= judged.metrics
             if writes and best is not None:
-                add_calibration(Path(best), judged.calibration)
+                add_calibration(best, judged.calibration)
                 pictures = _save_certainty(folder, judged)
                 if cli.result_board is not None:
                     cli.result_board.show(trainer, pictures)
@@ -135,10 +146,42 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     if writes:
         write_json(folder / "metrics.json", metrics)
     if trainer.is_global_zero:
-        console.print(summary.result(metrics, folder))
+        console.print(summary.result(metrics, trainer))
     if not trainer.is_global_zero and cli.best.dirpath:  # which the first process has told
         folder = Path(cli.best.dirpath).parent
     return TrainedRun(folder, metrics, task, data)
+
+
+def _fetch_what_other_processes_saw(cli: FaceCLI) -> bool:
+    """Bring the callbacks up to date if processes that fit started trained, as ddp_spawn's do.
+
+    Returns:
+        Whether they did.
+    """
+    if cli.history.epochs or not cli.last.exists():
+        return False
+    states = torch.load(cli.last, "cpu", weights_only=True)["callbacks"]
+    for callback in cast(Any, cli.trainer).callbacks:
+        if callback.state_key in states:
+            callback.load_state_dict(states[callback.state_key])
+    return True
+
+
+def _kept(cli: FaceCLI) -> Path | None:
+    """The checkpoint of the best epoch; of the last one if none was validated.
+
+    In a trial run (fast_dev_run) nothing was saved: None.
+    """
+    if cli.best.best_model_path:
+        return Path(cli.best.best_model_path)
+    if not cli.last.exists():
+        return None
+    best = cli.last.with_name("best.ckpt")
+    if cli.trainer.is_global_zero:
+        with new_file(best) as temporary:
+            shutil.copyfile(cli.last, temporary)
+    cli.trainer.strategy.barrier()
+    return best
 
 
 @contextmanager
@@ -182,10 +225,10 @@ def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
     return paths
 
 
-def _check_loss(epochs: Sequence[Mapping[str, float]], name: str) -> None:
-    losses = [epoch[name] for epoch in epochs if name in epoch]
-    # Without validation the last epoch is kept, otherwise the best one.
-    kept = losses if name == "val/loss" else losses[-1:]
+def _check_loss(epochs: Sequence[Mapping[str, float]]) -> None:
+    # The best validation is kept, and without any the last epoch.
+    validated = [epoch["val/loss"] for epoch in epochs if "val/loss" in epoch]
+    kept = validated or [epoch["train/loss"] for epoch in epochs[-1:] if "train/loss" in epoch]
     if kept and not any(map(math.isfinite, kept)):
         raise UserError(
             f"The training diverged: the loss of epoch {len(epochs)} is {kept[-1]}, and no network "
@@ -193,18 +236,14 @@ def _check_loss(epochs: Sequence[Mapping[str, float]], name: str) -> None:
         )
 
 
-def _why_stopped(
-    trainer: pl.Trainer,
-    early_stopping: EarlyStopping | None,
-    epochs: Sequence[Mapping[str, float]],
-) -> str:
-    losses = (
-        [value for name, value in epochs[-1].items() if name.endswith("/loss")] if epochs else []
-    )
+def _why_stopped(trainer: pl.Trainer, epochs: Sequence[Mapping[str, float]]) -> str:
+    losses = [value for name, value in epochs[-1].items() if name.endswith("/loss")]
     if not all(map(math.isfinite, losses)):
         return "the training diverged, its loss was no number"
-    if early_stopping is not None and early_stopping.stopped_epoch:
-        return f"no better validation loss for {early_stopping.patience} epochs"
-    if trainer.current_epoch == trainer.max_epochs:
+    for stopping in trainer.early_stopping_callbacks:
+        if isinstance(stopping, EarlyStopping) and stopping.stopped_epoch:
+            figure = "validation loss" if stopping.monitor == "val/loss" else stopping.monitor
+            return f"no better {figure} for {stopping.patience} epochs"
+    if 0 <= (trainer.max_epochs or -1) <= len(epochs):  # averaging weights takes one more
         return "all epochs done"
     return "time or steps are up"

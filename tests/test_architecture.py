@@ -33,14 +33,50 @@ FLOORS = [
         "networks",
         "transforms",
     },
-    {"checkpoints", "datasets", "duplicates", "plots", "splits"},
-    {"datamodule", "interruption", "predict", "tasks"},
-    {"callbacks", "evaluation", "evidence", "report", "resuming", "runs", "settings", "summary"},
-    {"measuring"},
-    {"cli"},
-    {"training", "visualize"},
-    {"search"},
-    {"benchmarks"},
+    {
+        "checkpoints",
+        "datasets",
+        "duplicates",
+        "plots",
+        "splits",
+    },
+    {
+        "datamodule",
+        "interruption",
+        "predict",
+        "tasks",
+    },
+    {
+        "callbacks",
+        "evaluation",
+        "evidence",
+        "loggers",
+        "refusals",
+        "report",
+        "resuming",
+        "runs",
+        "settings",
+        "summary",
+    },
+    {
+        "measuring",
+    },
+    {
+        "trainers",
+    },
+    {
+        "cli",
+    },
+    {
+        "training",
+        "visualize",
+    },
+    {
+        "search",
+    },
+    {
+        "benchmarks",
+    },
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -219,11 +219,10 @@ def test_a_config_writes_below_the_working_folder_only(place: str, tmp_path: Pat
         {"logger": {"class_path": "CSVLogger", "init_args": {"save_dir": place}}},
         {"profiler": {"class_path": "lightning.pytorch.profilers.AdvancedProfiler",
                       "init_args": {"dirpath": place}}},
-        {"default_root_dir": place},
     ):  # fmt: skip
         with pytest.raises(UserError, match=r"may only name places below"):
             parse([f"--config={written(tmp_path, {'trainer': trainer})}"])
-    parse([f"--trainer.default_root_dir={place}"])
+    parse(["--trainer.callbacks=ModelCheckpoint", f"--trainer.callbacks.dirpath={place}"])
 
 
 @pytest.mark.parametrize("name", ["../../x", "/x", "a/b", "..", ".", "", "a\x1b[31m", "a\nb"])

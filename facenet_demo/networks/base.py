@@ -50,13 +50,13 @@ class FaceNetwork(nn.Module, ABC):
         self.std.copy_(std.view(3, 1, 1).clamp_min(1e-3))
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
-        """`(B, 3, H, W)` in [0, 1] to zero mean and unit deviation."""
-        return (images - self.mean) / self.std
+        """`(B, 3, H, W)` in [0, 1] to zero mean and unit deviation, in the precision of weights."""
+        return (images.to(self.mean.dtype) - self.mean) / self.std
 
     @property
     def first_kernels(self) -> torch.Tensor:
-        """The weights of the first layer, `(U, 3, k, k)` on the CPU, without gradient."""
-        return self.get_parameter(f"{self.first_layer}.weight").detach().cpu()
+        """The weights of the first layer, `(U, 3, k, k)` float on the CPU, without gradient."""
+        return self.get_parameter(f"{self.first_layer}.weight").detach().float().cpu()
 
     @abstractmethod
     def embed(self, images: torch.Tensor) -> torch.Tensor:

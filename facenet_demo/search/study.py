@@ -33,6 +33,7 @@ from lightning.pytorch.callbacks import Callback
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from facenet_demo.callbacks import tensorboard_logger
 from facenet_demo.cli import build, parse
 from facenet_demo.commands import Interrupted
 from facenet_demo.records import UserError
@@ -251,8 +252,10 @@ class Search:
             raise ArithmeticError(f"diverged: the loss was no number in epoch {len(epochs)}")
         validated = [epoch for epoch in epochs if "val/loss" in epoch]
         kept = min(validated, key=lambda epoch: epoch["val/loss"])
-        trainer.logger.log_hyperparams(chosen, {self.objective: kept[self.objective]})
-        trainer.logger.finalize("success")
+        logger = tensorboard_logger(trainer)
+        if logger is not None:
+            logger.log_hyperparams(chosen, {self.objective: kept[self.objective]})
+            logger.finalize("success")
         return kept[self.objective]
 
     def _sampler(self, index: int) -> optuna.samplers.BaseSampler:

@@ -26,8 +26,10 @@ class PhotoMean(Metric):
 
     def update(self, values: torch.Tensor, real: torch.Tensor) -> None:
         """Add numbers or truth values `(B,)`; those that are not `real`, `(B,)` bool, count not."""
-        self.total.add_(torch.where(real, values, 0).sum())
-        self.count.add_(real.sum())
+        # Not in place: a task of 16 bits casts its metrics too, and a count would stop at 256.
+        dtype = torch.promote_types(values.dtype, torch.float32)
+        self.total = self.total + torch.where(real, values, 0).sum(dtype=dtype)
+        self.count = self.count + real.sum(dtype=torch.float32)
 
     def compute(self) -> torch.Tensor:
         return self.total / self.count

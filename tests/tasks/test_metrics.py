@@ -14,3 +14,11 @@ def test_a_mean_over_batches_is_one_over_photos_and_padding_counts_not() -> None
     mean.reset()
     mean.update(torch.tensor([True, False, True]), torch.tensor([True, True, False]))
     assert mean.compute() == 0.5
+
+
+def test_sixteen_bits_count_as_far_as_others() -> None:
+    mean = PhotoMean().to(torch.bfloat16)
+    mean.reset()
+    for _ in range(300):
+        mean.update(torch.tensor([1.0, 1.0, 0.25], dtype=torch.bfloat16), torch.ones(3).bool())
+    assert mean.compute() == 0.75
