@@ -29,7 +29,7 @@ from lightning.pytorch.cli import (
 
 from facenet_demo import trust
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.interruption import epochs_done, photos_per_step
+from facenet_demo.interruption import Done, done, epochs_done
 from facenet_demo.loggers import LoggerParser, loggers
 from facenet_demo.records import UserError
 from facenet_demo.refusals import check_settings, check_with_data, in_words
@@ -148,7 +148,8 @@ class FaceCLI(LightningCLI):
         if self.resumed is not None:  # the settings of a model depend on it, and would not be read
             config = self.resumed / "config.yaml"
             targets = (_target(each) for each in (["--config", str(config)], sorted_args))
-            check(changed(*({"data.target": each} for each in targets)), self.resumed, epochs=0)
+            changes = changed(*({"data.target": each} for each in targets))
+            check(changes, self.resumed, Done(0, 0, None))
         with _PARSING:
             self.config = parser.parse_args(self._own_defaults(sorted_args))
         trust.check(self.config, self._typed)
@@ -166,17 +167,17 @@ class FaceCLI(LightningCLI):
             before = self.parser.parse_args(self._own_defaults(["--config", str(config)]))
         keep_places(before)
         changes = changed(*(flat(plain(self.parser, each)) for each in (before, self.config)))
-        epochs = epochs_done(last) if last.exists() else None
-        check(changes, self.resumed, epochs)
+        self.done = done(last) if last.exists() else None
+        check(changes, self.resumed, self.done)
         self.batch_size_before = before["data"]["batch_size"]
-        self.save_config_kwargs["notes"] = [*earlier_notes(config), *notes(changes, epochs)]
+        self.save_config_kwargs["notes"] = [*earlier_notes(config), *notes(changes, self.done)]
 
     def after_instantiate_classes(self) -> None:
         if self.resumed is None:
             return
-        if self.last.exists():
+        if self.done is not None:
             num_devices = self.trainer.world_size
-            per_step = photos_per_step(self.last) or self.batch_size_before * num_devices
+            per_step = self.done.photos_per_step or self.batch_size_before * num_devices
             check_step(per_step, self.datamodule.batch_size, num_devices)
         if is_first_process():
             outlive_events(self.resumed)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -47,30 +47,53 @@ class WholeCheckpoints(TorchCheckpointIO):
         write_checkpoint(checkpoint, Path(path))
 
 
-def epochs_done(path: Path) -> int:
-    """How many epochs were finished when a checkpoint was saved.
+class Done(NamedTuple):
+    """How far a run was when a checkpoint was saved.
+
+    Attributes:
+        epochs: how many were finished.
+        steps: how many there were in all.
+        photos_per_step: on all devices together; None if the checkpoint does not say.
+    """
+
+    epochs: int
+    steps: int
+    photos_per_step: int | None
+
+
+def done(path: Path) -> Done:
+    """What a checkpoint says of it.
 
     Raises:
         UserError: if the file is none of the Trainer's.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        return content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        photos = content.get("FaceDataModule", {}).get("photos_per_step")
+        return Done(epochs, content["global_step"], photos)
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
 
 
-def photos_per_step(path: Path) -> int | None:
-    """How many photos all devices together took in a step; None if a checkpoint does not say.
+def epochs_done(path: Path) -> int:
+    """How many epochs were finished when a checkpoint was saved.
 
-    The file is one that `epochs_done` could read.
+    Raises:
+        UserError: if the file is none of the Trainer's.
     """
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    return content.get("FaceDataModule", {}).get("photos_per_step")
+    return done(path).epochs
 
 
 class OwnPatience(callbacks.EarlyStopping):
-    """Has the patience it is given, where Lightning's takes that of the run it goes on with."""
+    """Has the patience it is given, where Lightning's takes that of the run it goes on with.
+
+    A run that was out of patience still is: Lightning would train it for one epoch more.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
     @property
     def state_key(self) -> str:

@@ -1,8 +1,8 @@
 """What may change when a run goes on, and what stays as it began.
 
     changes = changed(before, now)               # of settings.flat
-    check(changes, folder, epochs=3)             # raises if one of them cannot
-    notes(changes, epochs=3)                     # for config.yaml
+    check(changes, folder, done(last))           # raises if one of them cannot
+    notes(changes, done(last))                   # for config.yaml
 
 How long and how fast it trains, where, and what it shows of itself may change, and does from the
 next step on. What it learns from, and how it is judged, may not: its epochs would not compare.
@@ -20,6 +20,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
+from facenet_demo.interruption import Done
 from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
 
@@ -66,22 +67,25 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tupl
     return found
 
 
-def check(changes: Changes, folder: Path, epochs: int | None) -> None:
+def check(changes: Changes, folder: Path, done: Done | None) -> None:
     """Refuse to go on with settings that would have no effect, or spoil what was done.
 
     Args:
         changes: from `changed`.
         folder: of the run.
-        epochs: how many are done; None if there is no checkpoint, so that it begins anew.
+        done: how far it is; None if there is no checkpoint, so that it begins anew.
 
     Raises:
         UserError: naming the setting, what it was, and what to do.
     """
+    reached: dict[str, int] = {}
+    if done is not None:
+        reached = {"trainer.max_epochs": done.epochs, "trainer.max_steps": done.steps}
     for name, (old, new) in changes.items():
         why = next(why for pattern, why in _RULES if fnmatchcase(name, pattern))
-        if name == "trainer.max_epochs" and new is not None and 0 <= new < (epochs or 0):
-            why = f"it has done {epochs}"
-        if why is not None and (epochs is not None or why == _FOLDER):
+        if name in reached and new is not None and 0 <= new < reached[name]:
+            why = f"it has done {reached[name]}"
+        if why is not None and (done is not None or why == _FOLDER):
             raise UserError(
                 f"This run cannot go on with --{name} {_text(new)}, which was {_text(old)}: {why}. "
                 "Leave it as it was, or begin another run: python scripts/train.py "
@@ -114,12 +118,12 @@ def check_step(before: int, batch_size: int, num_devices: int) -> None:
     )
 
 
-def notes(changes: Changes, epochs: int | None) -> list[str]:
+def notes(changes: Changes, done: Done | None) -> list[str]:
     """Comments for config.yaml that say since when a setting is as it is."""
-    if epochs is None:
+    if done is None:
         return []
     return [
-        f"{_NOTE}{epochs}: {name} {_text(new)}, before {_text(old)}"
+        f"{_NOTE}{done.epochs}: {name} {_text(new)}, before {_text(old)}"
         for name, (old, new) in changes.items()
     ]
 

@@ -117,9 +117,7 @@ def make_watchers(
         # Not strict: a training may end, by its steps or its time, before it is validated. When to
         # look Lightning cannot tell by itself if validation goes by the clock.
         callbacks.append(
-            OwnPatience(
-                "val/loss", patience=patience, strict=False, check_on_train_epoch_end=False
-            )
+            OwnPatience("val/loss", patience=patience, strict=False, check_on_train_epoch_end=False)
         )
     if draw_every:
         callbacks.append(FeatureBoard(draw_every))

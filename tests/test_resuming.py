@@ -15,6 +15,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from facenet_demo.cli import CONFIGS
+from facenet_demo.interruption import Done
 from facenet_demo.records import UserError
 from facenet_demo.resuming import changed, check_step, notes
 from facenet_demo.tasks.optimization import Schedule
@@ -85,6 +86,7 @@ def error_of(capsys: pytest.CaptureFixture, *args: str) -> str:
         ("trainer.accumulate_grad_batches=2", "1", "steps of an epoch"),
         ("trainer.limit_train_batches=2", "null", "steps of an epoch"),
         ("trainer.max_epochs=1", "2", "it has done 2"),
+        ("trainer.max_steps=5", "-1", "it has done 6"),
     ],
 )
 def test_what_would_not_count_is_refused_before_anything_is_written(
@@ -130,7 +132,7 @@ def test_of_another_class_its_settings_are_not_named_too() -> None:
 
 
 def test_a_note_is_one_line_whatever_a_setting_is() -> None:
-    (note,) = notes({"data.source.root": ("a", "b\nrun:\n  name: x")}, epochs=3)
+    (note,) = notes({"data.source.root": ("a", "b\nrun:\n  name: x")}, Done(3, 9, 4))
     assert note == r'# After epoch 3: data.source.root "b\nrun:\n  name: x", before a'
 
 
@@ -187,6 +189,7 @@ def test_patience(patience: int, people_folder: Path, tmp_path: Path) -> None:
     run = train(arguments(people_folder, tmp_path, *args))
     best = torch.load(run.folder / "checkpoints/best.ckpt", weights_only=True)["epoch"] + 1
     assert run.metrics["epochs"] == best + 1
+    assert train(["--resume", str(run.folder)]).metrics["epochs"] == best + 1, "it is at its end"
     assert main(["--resume", str(run.folder), f"--run.patience={patience}"]) == 0
     metrics = json.loads((run.folder / "metrics.json").read_text())
     if patience:
