@@ -90,19 +90,15 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self._log(trainer, "", {"learning_rate": rate})
+        self._log(trainer, trainer.current_epoch + 1, {"learning_rate": rate})
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._log(trainer, "test/", {})
+        self._log(trainer, trainer.current_epoch, {})
 
-    def _log(self, trainer: pl.Trainer, prefix: str, more: dict[str, float]) -> None:
-        figures = {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith(prefix)
-        }
+    def _log(self, trainer: pl.Trainer, step: int, more: dict[str, float]) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         for logger in _others(trainer):
-            logger.log_metrics({**figures, **more}, step=trainer.current_epoch + 1)
+            logger.log_metrics({**figures, **more}, step=step)
             logger.save()
 
 

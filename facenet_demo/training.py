@@ -130,7 +130,11 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
     for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if len(data.split.rows[name]):
             evaluate(task, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-            metrics |= {key: float(value) for key, value in trainer.callback_metrics.items()}
+            metrics |= {
+                key: float(value)
+                for key, value in trainer.callback_metrics.items()
+                if key.startswith(f"{name}/")
+            }
     if elsewhere and best is not None:  # where it was loaded to be tested
         task.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
     if trainer.is_global_zero and isinstance(task, ClassificationTask):

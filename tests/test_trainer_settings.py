@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +286,28 @@ def test_a_named_early_stopping_takes_the_place_of_patience(
 def test_a_profile_is_written_to_the_run_folder(people_folder: Path, tmp_path: Path) -> None:
     run = train(arguments(people_folder, tmp_path, "--trainer.profiler=simple"))
     assert "run_training_epoch" in (run.folder / "fit-profile.txt").read_text()
+
+
+def test_processes_that_training_starts_tell_what_they_saw(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    """The epochs, why they ended, and the best network rather than the last one."""
+    flags = ["--trainer.accelerator=cpu", "--trainer.max_epochs=50", "--run.patience=2",
+             "--model.optimizer.lr=0"]  # fmt: skip
+    here = train(arguments(people_folder, tmp_path / "here", *flags)).metrics
+    elsewhere = tmp_path / "elsewhere"
+    args = arguments(people_folder, elsewhere, *flags, "--trainer.strategy=ddp_spawn")
+    command = [sys.executable, str(CONFIGS.parent / "scripts/train.py"), *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    (run,) = elsewhere.iterdir()
+    found = json.loads((run / "metrics.json").read_text())
+    assert found["stopped"] == here["stopped"] == "no better validation loss for 2 epochs"
+    assert epochs_kept(run)["best"] == found["epochs"] - 3
+    clocks = ("seconds", "photos_per_second")
+    assert {k: v for k, v in found.items() if k not in clocks} == pytest.approx(
+        {k: v for k, v in here.items() if k not in clocks}
+    )
+    assert found["photos_per_second"] > 0
+    temperature = load_checkpoint(run / "checkpoints/best.ckpt").calibration.temperature
+    assert temperature == pytest.approx(here["temperature"])
