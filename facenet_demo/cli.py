@@ -321,6 +321,7 @@ def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = N
                 "description": DESCRIPTION,
                 "usage": "%(prog)s [--config FILE] [--SETTING VALUE ...]",
                 "formatter_class": _Help,
+                # The parser would print the values of a file as they are, escape sequences too.
                 "exit_on_error": False,
             },
             parser_class=LoggerParser,
@@ -352,7 +353,7 @@ def configured_data(config: Path, modules: Sequence[str] = ()) -> FaceDataModule
         trust.check(parsed, [])
         keep_places(parsed)
         return parser.instantiate_classes(parsed)["data"]
-    except (KeyError, TypeError, ValueError, ArgumentError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, ArgumentError) as error:
         if trust.denied(error):
             raise _sentence(error) from error
         raise UserError(f"{config} is no config of a training: {error}") from error

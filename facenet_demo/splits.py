@@ -130,7 +130,7 @@ class Split:
         path = run / SPLITS
         if not path.exists():
             return
-        before, now = json.loads(path.read_text("utf-8")), self.record(crops)
+        before, now = _recorded(path), self.record(crops)
         for stage in STAGES:
             # By folder and name: the data set itself may have moved.
             old, new = ({Path(file).parts[-2:] for file in split[stage]} for split in (before, now))
@@ -150,7 +150,7 @@ class Split:
         path = run / SPLITS
         if not path.exists():
             return
-        record = json.loads(path.read_text("utf-8"))
+        record = _recorded(path)
         seen = {file for stage in ("train", "val") for file in record[stage]}
         rows = self.rows["test"]
         again = sum(crops.files[row] in seen for row in rows)
@@ -160,6 +160,29 @@ class Split:
                 f"as {path} says; it must not be judged by them. Take the run's own config, or one "
                 "with other photos."
             )
+
+
+def _recorded(path: Path) -> dict[str, list[str]]:
+    """The photos of each stage, as a run folder's record has them.
+
+    Raises:
+        UserError: if it is none.
+    """
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        photos = {stage: record[stage] for stage in STAGES}
+        for files in photos.values():
+            if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+                raise TypeError("photos that are no list of names")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{path} does not say which photos taught this network: {type(error).__name__}: "
+            f"{error}. Take it from a copy of the run, or train anew: what has taught must not "
+            "judge."
+        ) from error
+    return photos
 
 
 def make_split(crops: Crops, settings: SplitSettings) -> Split:

@@ -34,7 +34,7 @@ from facenet_demo.records import UserError
 from facenet_demo.refusals import in_words
 from facenet_demo.runs import environment, is_first_process
 from facenet_demo.splits import SPLITS
-from facenet_demo.storage import new_file, write_json
+from facenet_demo.storage import naming, new_file, write_json
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
 
@@ -90,7 +90,7 @@ def train(args: Sequence[str]) -> TrainedRun:
         write_json(folder / SPLITS, data.split.record(data.crops))
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
-    with _said_if_interrupted(folder), in_words():
+    with _said_if_interrupted(folder), in_words(), naming(folder):  # of a disk that is full, too
         return _fit_and_test(cli, writes)
 
 

@@ -160,12 +160,18 @@ def of_model(gallery: Gallery, model: Model) -> Gallery:
     """The gallery itself.
 
     Raises:
-        UserError: if it was made with another network.
+        UserError: if it was made with another network, or its embeddings are of another width.
     """
     if gallery.digest != model.digest:
         raise UserError(
             "The gallery was made with another network than this one: its embeddings cannot be "
             "compared. Enrol the people anew: --gallery FOLDER --save-gallery FILE."
+        )
+    width = model(torch.zeros(1, 3, model.window, model.window)).embeddings.shape[1]
+    if gallery.embeddings.shape[1] != width:
+        raise UserError(
+            f"The gallery's embeddings have {gallery.embeddings.shape[1]} numbers, those of this "
+            f"network {width}: it is damaged. Enrol the people anew."
         )
     return gallery
 

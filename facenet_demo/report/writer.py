@@ -95,11 +95,13 @@ def _remove_report(folder: Path) -> None:
     try:
         listed = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
         names = [PurePosixPath(entry["file"]) for entry in listed]
+        if any("\0" in str(name) for name in names):
+            raise ValueError("no file has such a name")
     except FileNotFoundError:
         raise UserError(
             f"{folder} holds no report that could be overwritten: it has no {_MANIFEST}. {advice}"
         ) from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise UserError(f"{folder / _MANIFEST} is not a report's manifest. {advice}") from None
     home = folder.resolve()
     for name in names:

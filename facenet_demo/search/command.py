@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -249,7 +250,7 @@ def _finish(search: Search, study: optuna.Study) -> Path:
     chosen = {s.name: trial.params[s.name] for s in search.space if s.name in trial.params}
     config, result = search.folder / "winner.yaml", search.folder / "result.json"
     facts = {"trial": trial.number, "settings": chosen, search.objective: trial.value}
-    known = json.loads(result.read_text("utf-8")) if result.exists() else {}
+    known = _known(result)
     if {key: known.get(key) for key in facts} != facts:
         with new_file(config) as temporary:
             temporary.write_text(parse([*search.args, *flags(chosen)]).as_yaml(), "utf-8")
@@ -268,6 +269,17 @@ def _finish(search: Search, study: optuna.Study) -> Path:
         f"Compare:  tensorboard --logdir {search.folder / 'trials'}"
     )
     return search.folder
+
+
+def _known(result: Path) -> dict[str, Any]:
+    """What an earlier end of the search wrote of its winner; nothing if it did not."""
+    try:
+        known = json.loads(result.read_text("utf-8")) if result.exists() else {}
+        if isinstance(known, dict):
+            return known
+    except (ValueError, RecursionError):
+        pass
+    raise UserError(f"{result} is not the result of a search. Move it away; it is made anew.")
 
 
 def _outcome(trial: FrozenTrial) -> str:
