@@ -20,11 +20,15 @@ _CODE = 128 + signal.SIGINT
 
 def start(module: str) -> int:
     """Import a module and run its `main`; returns the exit code."""
-    # Raised in the midst of an import, KeyboardInterrupt becomes whatever that package makes of it.
-    # Nothing has begun that would have to be ended: the process just goes.
-    before = signal.signal(signal.SIGINT, _leave)
+    # In the background it may be ignored.
+    watched = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if watched:
+        # Raised in the midst of an import, KeyboardInterrupt becomes whatever that package makes of
+        # it. Nothing has begun that would have to be ended: the process just goes.
+        signal.signal(signal.SIGINT, _leave)
     main = _main(module)
-    signal.signal(signal.SIGINT, before)
+    if watched:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:  # before the command watched for it, or while it ended
@@ -34,7 +38,8 @@ def start(module: str) -> int:
         with suppress(OSError, ValueError):  # nobody reads it any more
             sys.stdout.flush()
         # Whoever presses it once more has seen the message; threads that are left are not awaited.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if watched:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _main(module: str) -> Callable[[], int]:

@@ -45,7 +45,7 @@ def deep_folder(tmp_path: Path) -> Iterator[Path]:
     for folder in folders:
         folder.mkdir()
     yield folders[-1]
-    for folder in reversed(folders):  # what removes temporary folders is recursive
+    for folder in filter(Path.is_dir, reversed(folders)):  # pytest would call itself as often
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()

@@ -58,6 +58,16 @@ def main():
     assert done.stdout == "finished\n"
 
 
+def test_where_ctrl_c_is_ignored_it_stays_so(tmp_path: Path) -> None:
+    """As in jobs that a shell script puts into the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done = started(tmp_path, f"{STOP}def main():\n    {STOP}    return 7\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (done.returncode, done.stderr) == (7, "")
+
+
 def test_a_command_keeps_its_code(tmp_path: Path) -> None:
     assert started(tmp_path, "def main():\n    return 7\n").returncode == 7
 

@@ -55,7 +55,7 @@ People that the network was never trained on, from a few photos of each:
   python scripts/predict.py runs/... holiday/ --gallery people.safetensors
 """
 _EPILOG = """
-The exit code is 0 if all was read, 1 if something could not be, 2 for wrong use.
+The exit code is 0 if all was read (and drawn), 1 if something could not be, 2 for wrong use.
 docs/predictions.md describes the JSON.
 """
 _LONG_LIST = 10
