@@ -28,6 +28,7 @@ from lightning.pytorch.cli import (
 )
 
 from facenet_demo import trust
+from facenet_demo.commands import write_for_programs
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import Done, done, epochs_done
 from facenet_demo.loggers import LoggerParser, loggers
@@ -145,6 +146,8 @@ class FaceCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         sorted_args, self.resumed = _sort(cast(list[str], args))
+        if any(arg.startswith("--print_config") for arg in sorted_args):
+            write_for_programs()
         if self.resumed is not None:  # the settings of a model depend on it, and would not be read
             config = self.resumed / "config.yaml"
             targets = (_target(each) for each in (["--config", str(config)], sorted_args))

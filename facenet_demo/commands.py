@@ -70,6 +70,15 @@ def _complain(message: str) -> None:
     console.print(Text.assemble(("Error:", "bold red"), " ", message))
 
 
+def write_for_programs() -> None:
+    """From here on standard output is UTF-8, whatever the terminal's encoding.
+
+    Half a character in a name, which UTF-8 has not, becomes `\\ud83d`, which JSON reads back.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+
+
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import cv2
 import torch
 from PIL import Image
 
-from facenet_demo.commands import exit_code, positive
+from facenet_demo.commands import exit_code, positive, write_for_programs
 from facenet_demo.parallel import ordered_map
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import SUFFIX, Gallery
@@ -298,17 +297,14 @@ def _writers(settings: argparse.Namespace, files: ExitStack) -> list[Callable[[R
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     """A file for programs, in UTF-8 whatever the terminal's encoding; - is standard output."""
-    # Half a character in a name, which UTF-8 has not, becomes \\ud83d, and JSON reads it back.
-    errors = "backslashreplace"
     if path == Path("-"):
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors=errors, newline="")
+        write_for_programs()
         yield sys.stdout
         return
     try:
         make_folder(path.parent)
         # Not under a temporary name: what is finished is to be there if the run is stopped.
-        file = path.open("w", encoding="utf-8", errors=errors, newline="")
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error
     with naming(path), file:

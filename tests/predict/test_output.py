@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
+from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
 from facenet_demo.predict.command import main
 from facenet_demo.predict.output import csv_rows, csv_writer
@@ -56,6 +58,17 @@ def test_what_programs_read_is_utf_8_and_the_table_does_without_what_cannot_be_s
     shown = done.stdout.decode(encoding)
     assert "s1" in shown
     assert ("李明" if encoding == "cp932" else "\\u674e\\u660e") in shown.replace("\n", "")
+
+
+def test_a_config_that_is_printed_is_utf_8(tmp_path: Path) -> None:
+    code = "import sys; from facenet_demo.training import main; sys.exit(main(sys.argv[1:]))"
+    args = [f"--config={CONFIGS / 'folder.yaml'}", "--data.source.root=/日本é", "--print_config"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], check=True, capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )  # fmt: skip
+    config = yaml.safe_load(done.stdout.decode("utf-8"))
+    assert config["data"]["source"]["init_args"]["root"] == "/日本é"
 
 
 def face(name: str | None) -> Prediction:
