@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PADDED = -1  # no photo: it fills up a batch
 STRANGER = -2  # somebody it should be unsure about
 
+UNKNOWN = "unknown"  # what results call a stranger; nobody's name
+
 
 class UserError(Exception):
     """A mistake of the user's that a message can mend; scripts print it without a traceback."""
@@ -29,11 +31,13 @@ class Sample:
         path: of its file.
         person: whose photo it is.
         number: what a regression is to learn of it, such as an age; None if there is none.
+        stage: "train", "val" or "test", where the data set itself says what it is for.
     """
 
     path: Path
     person: str
     number: float | None = None
+    stage: str | None = None
 
 
 @dataclass(frozen=True)

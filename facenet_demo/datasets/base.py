@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.datasets.layout import SplitFolders, people_folders
+from facenet_demo.datasets.names import person_name
 from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import as_text
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,35 @@ class FaceSource(ABC):
         One after the other where there can be many, so that they are never all in memory.
         """
 
+    def doubts(self) -> list[str]:
+        """What may not be meant as it is taken, such as a person's name: sentences to show."""
+        return []
 
-def scan_people(root: Path) -> Iterator[Sample]:
+    @property
+    def has_split(self) -> bool:
+        """Whether the samples say which photos teach, choose and judge."""
+        return False
+
+
+def scan_people(
+    root: Path, split_folders: SplitFolders | None = None, setting: str = ""
+) -> Iterator[Sample]:
     """The files of a folder that holds one folder per person, sorted by path.
 
     Files of any kind count, since only reading one tells whether it is a photo; hidden ones do not.
     A person's folder may be a link, unless it leads back up; links inside it are not followed.
 
+    Args:
+        root: the folder.
+        split_folders, setting: see `layout.people_folders`.
+
     Raises:
-        UserError: if `root` is no folder, cannot be read, or has no folders with files in them.
+        UserError: if `root` is no folder, cannot be read, has no folders with files in them, or is
+            laid out in another way.
     """
     found = False
     try:
-        for sample in _scan(root):
+        for sample in _scan(root, split_folders, setting):
             found = True
             yield sample
         loose = sum(1 for p in root.iterdir() if p.is_file())
@@ -63,15 +80,11 @@ def scan_people(root: Path) -> Iterator[Sample]:
         )
 
 
-def _scan(root: Path) -> Iterator[Sample]:
-    if not root.is_dir():
-        kind = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"{root} {kind}; a folder with one folder of photos per person is needed.")
-    above = {root.resolve(), *root.resolve().parents}
-    for folder in sorted(root.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir() or folder.resolve() in above:
-            continue
-        yield from (Sample(path, as_text(folder.name)) for path in _files(folder))
+def _scan(root: Path, split_folders: SplitFolders | None, setting: str) -> Iterator[Sample]:
+    for folder, stage in people_folders(root, split_folders, setting):
+        stage = stage if split_folders == "keep" else None
+        person = person_name(folder)
+        yield from (Sample(path, person, stage=stage) for path in _files(folder))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from facenet_demo.datasets.base import FaceSource, scan_people
+from facenet_demo.datasets.layout import SplitFolders, doubts_about_layout
 from facenet_demo.records import Sample, UserError
+
+_SETTING = (
+    ", or take them as they are meant: --data.source.split_folders pool takes a person's photos "
+    "from all of them and splits them anew, --data.source.split_folders keep keeps this split"
+)
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,10 @@ class Folder(FaceSource):
 
     Args:
         root: Folder with one folder of photos per person.
+        split_folders: For a root that holds train/, val/ and test/ (or names like them) with a
+            folder per person in each: "pool" takes a person's photos from all of them, to be split
+            by the settings under --data.split; "keep" keeps this split, and of it draws only what
+            has no folder of its own.
     """
 
     title: ClassVar[str] = "A folder of your own"
@@ -24,8 +34,20 @@ class Folder(FaceSource):
     citation: ClassVar[str] = "None."
 
     root: Path | None = None
+    split_folders: SplitFolders | None = None
 
     def samples(self) -> Iterator[Sample]:
+        return scan_people(self._root, self.split_folders, _SETTING)
+
+    def doubts(self) -> list[str]:
+        return doubts_about_layout(self._root, self.split_folders)
+
+    @property
+    def has_split(self) -> bool:
+        return self.split_folders == "keep"
+
+    @property
+    def _root(self) -> Path:
         if self.root is None:
             raise UserError("Which folder? Name it: --data.source.root my_people/")
-        return scan_people(self.root)
+        return self.root

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from facenet_demo.datasets.base import FaceSource, scan_people
 from facenet_demo.datasets.download import Archive, fetch_archive
+from facenet_demo.datasets.layout import doubts_about_layout
 from facenet_demo.records import Sample
 from facenet_demo.storage import cache_folder
 
@@ -45,4 +46,11 @@ class LFW(FaceSource):
             fetch_archive(ARCHIVE, cache_folder())
 
     def samples(self) -> Iterator[Sample]:
-        return scan_people(self.root or cache_folder() / ARCHIVE.folder)
+        return scan_people(self._folder)
+
+    def doubts(self) -> list[str]:
+        return doubts_about_layout(self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        return self.root or cache_folder() / ARCHIVE.folder

@@ -18,7 +18,6 @@ from rich.text import Text
 from facenet_demo.predict.results import (
     NOT_ANNOTATED,
     SCHEMA,
-    UNKNOWN,
     Appearance,
     PhotoResult,
     Prediction,
@@ -153,8 +152,8 @@ def _named(face: Prediction | Appearance) -> tuple[Text, str, str]:
     others = face.guesses if face.name is None else face.guesses[1:]
     otherwise = ", ".join(f"{printable(g.name)} {g.probability:.0%}" for g in others[:2])
     if face.name is None:
-        return Text(UNKNOWN, style="yellow"), "", otherwise
-    return Text(printable(face.name), style="bold green"), f"{face.probability:.1%}", otherwise
+        return Text(face.label, style="yellow"), "", otherwise
+    return Text(printable(face.label), style="bold green"), f"{face.probability:.1%}", otherwise
 
 
 def _csv_face(named: Prediction | Appearance, face: Prediction) -> dict[str, object]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from facenet_demo.records import UNKNOWN
+
 SCHEMA = "facenet_demo/prediction/1"
-UNKNOWN = "unknown"
 NOT_ANNOTATED = "not annotated"  # an error that begins so: named, but its copy is missing
 
 
@@ -51,7 +52,7 @@ class Prediction:
     @property
     def label(self) -> str:
         """The name, or the word for a stranger."""
-        return UNKNOWN if self.name is None else self.name
+        return label_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Appearance:
     @property
     def label(self) -> str:
         """The name, or the word for a stranger."""
-        return UNKNOWN if self.name is None else self.name
+        return label_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -116,3 +117,14 @@ class VideoResult:
     num_frames: int
     appearances: tuple[Appearance, ...] = ()
     error: str | None = None
+
+
+def label_of(name: str | None) -> str:
+    """A name as text that no stranger shares; None is a stranger.
+
+    Nobody can be enrolled or trained under that word, but older networks and galleries, and those
+    from elsewhere, may know somebody who is.
+    """
+    if name is None:
+        return UNKNOWN
+    return f"{name} (a name)" if name.strip().casefold() == UNKNOWN else name

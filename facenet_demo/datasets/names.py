@@ -1,0 +1,85 @@
+"""Names of folders as names of people: each written in one way, and what about them looks doubtful.
+
+person_name(Path("people/José"))     # the same however its é is composed
+doubts_about(["Ada", "ada"])         # sentences to show
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import islice
+from pathlib import Path
+
+from facenet_demo.records import UNKNOWN, UserError
+from facenet_demo.storage import as_text
+
+_NAMED = 3  # of many, so many are named
+
+
+def person_name(folder: Path) -> str:
+    """What a person's folder is called, composed (Unicode's NFC).
+
+    Raises:
+        UserError: for the word that stands for strangers.
+    """
+    name = _composed(as_text(folder.name))
+    if _alike(name) == UNKNOWN:
+        raise UserError(
+            f"{as_text(folder)} would be a person called {UNKNOWN}, which is what strangers are "
+            "called. Rename the folder. Photos of strangers go elsewhere: to train, one folder for "
+            "each stranger (--data.split.outsiders sets some aside, as do too few photos); for a "
+            "gallery, --strangers DIR."
+        )
+    return name
+
+
+def doubts_about(folders: Iterable[str]) -> list[str]:
+    """What may not be meant as it is taken, a sentence for each kind of doubt.
+
+    Args:
+        folders: the names of the people's folders, as they are on the disk.
+    """
+    forms: dict[str, set[str]] = defaultdict(set)
+    alike: dict[str, set[str]] = defaultdict(set)
+    for folder in folders:
+        name = _composed(folder)
+        forms[name].add(folder)
+        alike[_alike(name)].add(name)
+    people = sorted(forms)
+    twice = [_shown(name) for name in people if len(forms[name]) > 1]
+    groups = [sorted(group) for group in alike.values() if len(group) > 1]
+    similar = [" and ".join(map(_shown, group)) for group in groups]
+    marked = [_shown(name) for name in people if not name.strip()[:1].isalnum()]
+    spaced = [_shown(name) for name in people if _shown(name) != name]
+    sentences = (
+        (twice, "{} has two folders whose names differ only in how accents are stored: taken as "
+         "one person."),
+        (similar, "{}: taken as different people, though the names differ in little."),
+        (marked, "{}: taken as a person, though the name begins with no letter or digit."),
+        (spaced, "{}: the name has spaces at its ends, or characters that cannot be seen."),
+    )  # fmt: skip
+    return [text.format(some(found)) for found, text in sentences if found]
+
+
+def some(texts: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(texts) - _NAMED
+    return ", ".join(islice(texts, _NAMED)) + (f" and {more} more" if more > 0 else "")
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _alike(name: str) -> str:
+    """What names share that a reader could take for one another."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    visible = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc"))
+    return re.sub(r"[\s_-]+", " ", visible).strip()
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() and name == name.strip() else repr(name)
