@@ -86,6 +86,8 @@ class RunSettings:
         measure_every: Epochs between two measurements of parts and people in each layer, drawn as
             curves in TensorBoard, with the progression after the test; 0, as it is, measures
             nothing. Each takes as long as a few epochs of ORL.
+        contact_sheet: Write people.html into the run folder before training: the face that was
+            taken of each photo, those of photos with several faces marked.
     """
 
     folder: Path = Path("runs")
@@ -94,6 +96,7 @@ class RunSettings:
     false_accept_rate: float = 0.01
     draw_every: int = 10
     measure_every: int = 0
+    contact_sheet: bool = False
 
     def __post_init__(self) -> None:
         for name in ("patience", "draw_every", "measure_every"):

@@ -25,7 +25,7 @@ from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
 from facenet_demo.records import PADDED, STRANGER, Batch, UserError
-from facenet_demo.splits import Split, SplitSettings, make_split, split_people
+from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.storage import as_text, cache_folder
 from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow, to_window
 
@@ -111,8 +111,24 @@ class FaceDataModule(pl.LightningDataModule):
 
     @cached_property
     def split(self) -> Split:
-        split = make_split if self.target == "person" else split_people
-        return split(self.crops, self.split_settings)
+        if self.target != "person" and self.source.has_split:
+            raise UserError(
+                f"The data set's own split is one of photos; with --data.target {self.target} "
+                "people are split. Take --data.source.split_folders pool."
+            )
+        try:
+            if self.target != "person":
+                return split_people(self.crops, self.split_settings)
+            return make_split(self.crops, self.split_settings, self._given_stages())
+        except UserError as error:  # what is doubtful about the photos may be the reason
+            raise UserError(" ".join([str(error), *self.source.doubts()])) from error
+
+    def _given_stages(self) -> np.ndarray | None:
+        """What the data set itself has each photo for, see `make_split`."""
+        if not self.source.has_split:
+            return None
+        known = {as_text(s.path.absolute()): s.stage or "train" for s in self.source.samples()}
+        return np.array([STAGES.index(known[file]) for file in self.crops.files])
 
     @cached_property
     def taught_labels(self) -> np.ndarray:

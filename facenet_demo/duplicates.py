@@ -2,8 +2,10 @@
 
     copies = exact_copies(crops)         # rows to leave out, each with the row it repeats
     pairs = near_duplicates(crops)       # rows that show almost the same picture
+    doubles = contested(crops, pairs)    # faces that lie under two names
 
-Copies are byte for byte, near duplicates a matter of a threshold.
+Copies are byte for byte, near duplicates a matter of a threshold. Two faces of one photo, as where
+that lies in the folders of both people in it, are neither.
 """
 
 from __future__ import annotations
@@ -17,18 +19,53 @@ from facenet_demo.faces.crops import Crops
 # one photo in two versions (flipped through, recoloured, cut anew); on ORL they are neighbours in a
 # sitting that the eye hardly tells apart.
 NEAR = 0.98
+# Most that the colours of near duplicates differ by, in grey levels on average, to be called one
+# photo: an LFW photo saved anew, resized or cut differs by 9 at most, drawn people by 17 and more.
+SAME = 10
 
 _SIDE, _COARSE_SIDE = 32, 8
 _BLOCK, _PART = 8192, 256
 
 
 def exact_copies(crops: Crops) -> dict[int, int]:
-    """Rows whose file is byte for byte that of an earlier row, each with that earlier row."""
-    digests = np.ascontiguousarray(crops.digests).view("S32").ravel()
-    _, firsts, which = np.unique(digests, return_index=True, return_inverse=True)
+    """Rows that show the face of an earlier row in a file that is the same byte for byte.
+
+    Returns:
+        each with that earlier row.
+    """
+    # Of equal files the same face is cut by the same transform.
+    places = np.ascontiguousarray(crops.transforms.reshape(len(crops), 6)).view(np.uint8)
+    faces = np.concatenate([np.asarray(crops.digests), places], axis=1)
+    faces = np.ascontiguousarray(faces).view(f"V{faces.shape[1]}").ravel()
+    _, firsts, which = np.unique(faces, return_index=True, return_inverse=True)
     earlier = firsts[which]
     copies = np.flatnonzero(earlier < np.arange(len(crops)))
     return dict(zip(copies.tolist(), earlier[copies].tolist(), strict=True))
+
+
+def contested(crops: Crops, near: np.ndarray) -> dict[int, int]:
+    """Rows whose very face lies under another name, too: at least one of the two is wrong.
+
+    Args:
+        crops: the photos.
+        near: `(P, 2)` rows of near duplicates.
+
+    Returns:
+        each with such a row.
+    """
+    found: dict[int, int] = {}
+    same = list(exact_copies(crops).items())
+    same += [(a, b) for a, b in near.tolist() if same_picture(crops.images[a], crops.images[b])]
+    for one, other in same:
+        if crops.people[one] != crops.people[other]:
+            found.setdefault(one, other)
+            found.setdefault(other, one)
+    return found
+
+
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether near duplicates, uint8, are one photo in two files, for all that can be seen."""
+    return float(np.abs(one.astype(np.int16) - other).mean()) <= SAME
 
 
 def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
@@ -59,6 +96,20 @@ def near_duplicates(crops: Crops, threshold: float = NEAR) -> np.ndarray:
     return together[np.lexsort(together.T[::-1])]
 
 
+def near_pairs(some: np.ndarray, others: np.ndarray) -> list[tuple[int, int]]:
+    """Which of some faces, uint8 `(N, W, W, 3)`, are one picture with which of the others.
+
+    Faces without the backdrop that crops have around them; few enough to compare all with all.
+    """
+    patterns, other_patterns = _normalised(some), _normalised(others)
+    return [
+        (row, int(other))
+        for row, pattern in enumerate(patterns)
+        for other in np.flatnonzero(other_patterns @ pattern > NEAR)
+        if same_picture(some[row], others[other])
+    ]
+
+
 def _outline(patterns: np.ndarray) -> np.ndarray:
     """Short vectors `(N, 65)` whose products are no smaller than those of the patterns.
 
@@ -73,11 +124,15 @@ def _outline(patterns: np.ndarray) -> np.ndarray:
 
 
 def _patterns(images: np.ndarray) -> np.ndarray:
-    """The faces `(N, 1024)` without what is behind them, each of mean 0 and length 1."""
+    """The faces of crops without what is behind them, see `_normalised`."""
     margin = images.shape[1] // 6
-    middle = images[:, margin:-margin, margin:-margin]
-    num, height, width, _ = middle.shape
-    grey = cv2.cvtColor(middle.reshape(num * height, width, 3), cv2.COLOR_RGB2GRAY)
+    return _normalised(images[:, margin:-margin, margin:-margin])
+
+
+def _normalised(faces: np.ndarray) -> np.ndarray:
+    """Faces `(N, H, W, 3)`, grey, 32 x 32, `(N, 1024)`, each of mean 0 and length 1."""
+    num, height, width, _ = faces.shape
+    grey = cv2.cvtColor(faces.reshape(num * height, width, 3), cv2.COLOR_RGB2GRAY)
     small = [
         cv2.resize(face, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         for face in grey.reshape(num, height, width)

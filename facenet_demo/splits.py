@@ -4,7 +4,9 @@
     split.people                         # names, in the order of the network's outputs
     split.rows["train"], split.labels    # rows of the crops; label of every row, -1: not used
 
-A copy of a photo is used once; near duplicates in two stages are reported.
+A copy of a photo is used once; near duplicates in two stages are reported. A face that lies under
+two names is used under neither. One that was chosen from several in its photo, because it is like
+the person's others, teaches and does not judge.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facenet_demo.duplicates import exact_copies, near_duplicates
+from facenet_demo.duplicates import contested, exact_copies, near_duplicates
 from facenet_demo.faces.crops import Crops, LeftOut
 from facenet_demo.records import UserError
 
@@ -93,7 +95,7 @@ class Split:
         rows: for each stage its rows, sorted int64.
         outsider_rows: for each stage the rows of people who are not named, sorted int64; nobody is
             in two.
-        left_out: copies, each with the photo it repeats.
+        left_out: copies, each with the photo it repeats, and photos whose person is not clear.
         too_few: people with too few photos to be named, with their number of photos.
         near: `(P, 2)` rows of nearly the same picture in two different stages, strangers among
             them.
@@ -185,16 +187,28 @@ def _recorded(path: Path) -> dict[str, list[str]]:
     return photos
 
 
-def make_split(crops: Crops, settings: SplitSettings) -> Split:
+def make_split(crops: Crops, settings: SplitSettings, given: np.ndarray | None = None) -> Split:
     """Divide the photos of each person at random, the same way each time for one seed.
+
+    Args:
+        crops: the photos.
+        settings: how many for what.
+        given: `(N,)` for each row the stage that the data set has it for, as a position in
+            `STAGES`; what it has nothing for is drawn from the photos that teach.
 
     Raises:
         UserError: if fewer than two people have enough photos, or fewer strangers are there than
             are to teach.
     """
-    copies = exact_copies(crops)
-    photos = _photos(crops, copies)
-    people, too_few = _nameable(photos, settings)
+    if given is None:
+        given = np.zeros(len(crops), np.int64)
+    near = near_duplicates(crops)
+    aside = _set_aside(crops, near, given)
+    photos = _photos(crops, aside)
+    held = {stage: number for number, stage in enumerate(STAGES) if number and number in given}
+    free = {person: own[given[own] == 0] for person, own in photos.items()}
+    settings = replace(settings, **dict.fromkeys(held, 0))
+    people, too_few = _nameable(photos, free, settings)
     outsiders = _drawn(people, settings.count("outsiders", len(people)), settings.seed)
     people = [person for person in people if person not in outsiders]
     if len(people) < 2:
@@ -203,25 +217,30 @@ def make_split(crops: Crops, settings: SplitSettings) -> Split:
     labels = np.full(len(crops), -1, np.int64)
     # One generator a person, so that a new person does not change how the others are split.
     for label, person in enumerate(people):
-        own = photos[person]
+        own = free[person]
         num_test, num_val = (settings.count(stage, len(own)) for stage in ("test", "val"))
-        labels[own] = label
+        labels[photos[person]] = label
         seed = np.random.SeedSequence([settings.seed, *person.encode()])
         order = np.random.default_rng(seed).permutation(own)
-        drawn["test"].append(order[:num_test])
-        drawn["val"].append(order[num_test : num_test + num_val])
-        drawn["train"].append(order[num_test + num_val :])
+        judges, teaches = _apart(order, crops.overruled)
+        drawn["test"].append(judges[:num_test])
+        drawn["val"].append(judges[num_test : num_test + num_val])
+        drawn["train"] += [judges[num_test + num_val :], teaches]
+        for stage, number in held.items():
+            drawn[stage].append(photos[person][given[photos[person]] == number])
     strangers = _by_stage(_drawn([*outsiders, *too_few], None, settings.seed), settings)
     rows = {stage: _sorted(drawn[stage]) for stage in STAGES}
     outsider_rows = {s: _sorted([photos[person] for person in strangers[s]]) for s in STAGES}
+    for stage in ("val", "test"):
+        outsider_rows[stage], _ = _apart(outsider_rows[stage], crops.overruled)
     return Split(
         people=people,
         labels=labels,
         rows=rows,
         outsider_rows=outsider_rows,
-        left_out=_left_out(crops, copies),
+        left_out=[LeftOut(crops.files[row], reason) for row, reason in sorted(aside.items())],
         too_few={person: len(photos[person]) for person in too_few},
-        near=_near_across(crops, rows, outsider_rows),
+        near=_near_across(crops, near, rows, outsider_rows),
     )
 
 
@@ -238,7 +257,7 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
             raise UserError(
                 f"Strangers are for telling people apart: leave out --data.split.{name}."
             )
-    copies = exact_copies(crops)
+    copies = _copies(crops)
     photos = _photos(crops, copies)
     people = sorted(photos)
     counts = {stage: settings.count(stage, len(people)) for stage in ("test", "val")}
@@ -263,34 +282,52 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
         labels=labels,
         rows=rows,
         outsider_rows={stage: np.empty(0, np.int64) for stage in STAGES},
-        left_out=_left_out(crops, copies),
-        near=_near_across(crops, rows),
+        left_out=[LeftOut(crops.files[row], reason) for row, reason in copies.items()],
+        near=_near_across(crops, near_duplicates(crops), rows),
     )
 
 
-def _left_out(crops: Crops, copies: Mapping[int, int]) -> list[LeftOut]:
-    return [
-        LeftOut(crops.files[row], f"the same file as {crops.files[first]}")
-        for row, first in copies.items()
-    ]
+def _set_aside(crops: Crops, near: np.ndarray, given: np.ndarray) -> dict[int, str]:
+    """The rows that neither teach nor judge, each with the reason."""
+    aside = {
+        row: f"the same face as in {crops.files[other]}, under another name"
+        for row, other in contested(crops, near).items()
+    }
+    for row in crops.unclear:
+        reason = f"shows {crops.num_faces[row]} faces, and it is not clear whose this one is"
+        aside.setdefault(row, reason)
+    for row in crops.overruled:
+        if given[row]:
+            aside.setdefault(row, "is for judging, but its face was chosen for being like others")
+    return {**_copies(crops), **aside}
 
 
-def _near_across(crops: Crops, *rows: Mapping[str, np.ndarray]) -> np.ndarray:
+def _copies(crops: Crops) -> dict[int, str]:
+    copies = exact_copies(crops)
+    return {row: f"the same file as {crops.files[first]}" for row, first in copies.items()}
+
+
+def _apart(rows: np.ndarray, some: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Those rows that are not among some, and those that are, in their order."""
+    among = np.isin(rows, some)
+    return rows[~among], rows[among]
+
+
+def _near_across(crops: Crops, near: np.ndarray, *rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Pairs `(P, 2)` of rows of nearly the same picture in two different stages."""
     stage_of = np.full(len(crops), -1, np.int8)
     for number, stage in enumerate(STAGES):
         for group in rows:
             stage_of[group[stage]] = number
-    near = near_duplicates(crops)
     stages = stage_of[near]
     return near[(stages[:, 0] != stages[:, 1]) & (stages >= 0).all(axis=1)]
 
 
-def _photos(crops: Crops, copies: Mapping[int, int]) -> dict[str, np.ndarray]:
-    """The rows of each person, but for copies; arrays, as lists of numbers take five times more."""
+def _photos(crops: Crops, aside: Container[int]) -> dict[str, np.ndarray]:
+    """The rows of each person, but for some; arrays, as lists of numbers take five times more."""
     photos: dict[str, array[int]] = defaultdict(lambda: array("q"))
     for row, person in enumerate(crops.people):
-        if row not in copies:
+        if row not in aside:
             photos[person].append(row)
     return {person: np.frombuffer(rows, np.int64) for person, rows in photos.items()}
 
@@ -299,14 +336,16 @@ def _sorted(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
 
 
-def _nameable(photos: Mapping[str, Sized], settings: SplitSettings) -> tuple[list[str], list[str]]:
-    """The people with enough photos for the split, and the others, each sorted."""
+def _nameable(
+    photos: Mapping[str, Sized], free: Mapping[str, Sized], settings: SplitSettings
+) -> tuple[list[str], list[str]]:
+    """The people with enough photos, among them enough to split, and the others, each sorted."""
     enough: list[str] = []
     too_few: list[str] = []
     for person in sorted(photos):
-        num_photos = len(photos[person])
-        held_out = settings.count("test", num_photos) + settings.count("val", num_photos)
-        some = num_photos >= max(settings.min_photos, held_out + 1)
+        num_free = len(free[person])
+        held_out = settings.count("test", num_free) + settings.count("val", num_free)
+        some = len(photos[person]) >= settings.min_photos and num_free > held_out
         (enough if some else too_few).append(person)
     return enough, too_few
 

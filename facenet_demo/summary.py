@@ -51,6 +51,9 @@ def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> R
             if stage != "train" or len(split.outsider_rows["train"])
         ]
         lines.append(("Strangers", f"photos of people not named: {', '.join(counts)}"))
+    lines += [("Doubtful", doubt) for doubt in data.source.doubts()]
+    if (crops.num_faces > 1).any():
+        lines.append(("Several faces", _several_faces(data)))
     if not crops.detected.all():
         count = int((~crops.detected).sum())
         lines.append(("No face", f"found in {count} photos: their centre was taken"))
@@ -69,6 +72,17 @@ def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> R
     if board := _board(trainer):
         lines.append(("", f"watch it: {board}"))
     return _list(lines)
+
+
+def _several_faces(data: FaceDataModule) -> str:
+    """Which face was taken of photos that show more than one."""
+    crops = data.crops
+    text = f"in {int((crops.num_faces > 1).sum())} photos: the main one was taken"
+    if crops.overruled:
+        text += f", in {len(crops.overruled)} the one most like the person's other photos"
+    if crops.unclear and data.target == "person":
+        text += f", {len(crops.unclear)} were left out"
+    return text + "; to see them: --run.contact_sheet true"
 
 
 def result(metrics: Mapping[str, float | int | str], trainer: pl.Trainer) -> RenderableType:

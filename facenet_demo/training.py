@@ -27,6 +27,7 @@ from facenet_demo import summary
 from facenet_demo.checkpoints import add_calibration
 from facenet_demo.cli import FaceCLI, build, quieten_libraries
 from facenet_demo.commands import Interrupted, exit_code
+from facenet_demo.contact_sheet import write_contact_sheet
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.progress import console
@@ -88,6 +89,8 @@ def train(args: Sequence[str]) -> TrainedRun:
         data.split.check(folder, data.crops)  # a run goes on with the photos it began with
         write_json(folder / "environment.json", environment())
         write_json(folder / SPLITS, data.split.record(data.crops))
+        if cli.run_settings.contact_sheet:
+            write_contact_sheet(folder / "people.html", data.crops, data.split.left_out)
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
     with _said_if_interrupted(folder), in_words(), naming(folder):  # of a disk that is full, too

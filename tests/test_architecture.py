@@ -12,71 +12,20 @@ import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
-    {
-        "__init__",
-        "commands",
-        "parallel",
-        "progress",
-        "records",
-        "start",
-        "storage",
-        "texts",
-        "trust",
-    },
-    {
-        "basics",
-        "batches",
-        "calibration",
-        "faces",
-        "features",
-        "lettering",
-        "networks",
-        "transforms",
-    },
-    {
-        "checkpoints",
-        "datasets",
-        "duplicates",
-        "plots",
-        "splits",
-    },
-    {
-        "datamodule",
-        "interruption",
-        "predict",
-        "tasks",
-    },
-    {
-        "callbacks",
-        "evaluation",
-        "evidence",
-        "loggers",
-        "refusals",
-        "report",
-        "resuming",
-        "runs",
-        "settings",
-        "summary",
-    },
-    {
+    set(floor.split())
+    for floor in (
+        "__init__ commands parallel progress records start storage texts trust",
+        "basics batches calibration faces features lettering networks transforms",
+        "checkpoints datasets duplicates plots splits",
+        "datamodule interruption predict tasks",
+        "callbacks contact_sheet evaluation evidence loggers refusals report resuming runs settings summary",
         "measuring",
-    },
-    {
         "trainers",
-    },
-    {
         "cli",
-    },
-    {
-        "training",
-        "visualize",
-    },
-    {
+        "training visualize",
         "search",
-    },
-    {
         "benchmarks",
-    },
+    )
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))

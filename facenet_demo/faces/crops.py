@@ -5,6 +5,9 @@
     crops.people[7], crops.files[7]      # whose face, from which photo
     crops.left_out                       # photos without a crop, each with its reason
 
+Of a photo with several faces the main one is cropped, unless another is clearly more like the
+person's other photos: see `crowds`.
+
 The folder is keyed by everything that made it: the photos (path, size, time of change), the
 settings, the versions of detector and format. It appears under its name only when it is complete;
 a preparation that was stopped goes on where it was.
@@ -17,16 +20,17 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from filelock import FileLock
 
-from facenet_demo.faces import align, detect
+from facenet_demo.faces import align, crowds, detect
 from facenet_demo.faces.texts import Texts, map_array, write_texts
 from facenet_demo.parallel import ordered_map
 from facenet_demo.progress import track
@@ -34,7 +38,7 @@ from facenet_demo.records import Sample, UserError
 from facenet_demo.storage import as_text
 from facenet_demo.transforms import ImageError, read_image
 
-_FORMAT = 4
+_FORMAT = 5
 _LOG, _PHOTOS, IMAGES = "photos.jsonl", "photos.npy", "images.u8"
 # What is kept of each photo beside its pixels, see `Crops`.
 PHOTO = np.dtype(
@@ -87,6 +91,9 @@ class Crops:
         transforms: `(N, 2, 3)`, from pixels of the photo to pixels of the crop.
         num_faces: `(N,)` faces seen in the photo.
         left_out: photos that gave no crop.
+        overruled: sorted rows of photos with several faces where not the main one was taken but the
+            one most like the person's other photos; and
+        unclear: those where the main one was, and may be somebody else's.
     """
 
     images: np.ndarray
@@ -98,6 +105,8 @@ class Crops:
     transforms: np.ndarray
     num_faces: np.ndarray
     left_out: list[LeftOut]
+    overruled: list[int] = field(default_factory=list)
+    unclear: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -106,6 +115,7 @@ class Crops:
 class _Crop(NamedTuple):
     image: np.ndarray
     photo: dict[str, Any]  # what else is kept of it: a `PHOTO` as plain values
+    faces: list[Any]  # the landmarks in the photo, if it shows several faces, the main one first
 
 
 def prepare_crops(
@@ -177,9 +187,9 @@ def _make(
         crops = _crop_all(paths, settings, num_threads)
         for crop in track(crops, len(samples), "Finding faces", done=done):
             if isinstance(crop, str):
-                photo = {"left_out": crop}
+                photo: dict[str, Any] = {"left_out": crop}
             else:
-                photo = crop.photo
+                photo = {**crop.photo, "faces": crop.faces}
                 out.write(crop.image.tobytes())
                 out.flush()  # the pixels first: a line stands for a crop that is there
             lines.write(json.dumps(photo) + "\n")
@@ -187,17 +197,95 @@ def _make(
     photos = np.zeros(len(samples), PHOTO)
     kept: list[Sample] = []
     left_out: list[LeftOut] = []
+    several: dict[int, np.ndarray] = {}
     with log.open(encoding="utf-8") as lines:
         for sample, line in zip(samples, lines, strict=True):
             photo = json.loads(line)
             if "left_out" in photo:
                 left_out.append(LeftOut(as_text(sample.path.absolute()), photo["left_out"]))
             else:
+                faces = photo.pop("faces")
+                if faces:
+                    several[len(kept)] = np.array(faces)
                 photos[len(kept)] = tuple(photo.values())
                 kept.append(sample)
+    photos = photos[: len(kept)]
+    chosen = _choose_faces(kept, photos, several, settings, images, num_threads)
     people, files = (s.person for s in kept), (as_text(s.path.absolute()) for s in kept)
-    write_index(folder, settings, photos[: len(kept)], people, files, left_out)
+    write_index(folder, settings, photos, people, files, left_out, chosen)
     log.unlink()
+
+
+def _choose_faces(
+    samples: Sequence[Sample],
+    photos: np.ndarray,
+    several: Mapping[int, np.ndarray],
+    settings: CropSettings,
+    images: Path,
+    num_threads: int,
+) -> dict[str, list[int]]:
+    """Where not the main face but another is the person's, put it into `photos` and `images`.
+
+    It may be done again after it was stopped: only photos with one face are learned from.
+
+    Args:
+        samples: what gave a crop.
+        photos: `(N,)` records of theirs.
+        several: of photos with several faces the landmarks `(F, 5, 2)`, the main face first.
+        settings: what the crops look like.
+        images: the file with their pixels.
+        num_threads: how many photos are worked on at once.
+
+    Returns:
+        the rows that are `overruled` and `unclear`, see `Crops`.
+    """
+    chosen: dict[str, list[int]] = {"overruled": [], "unclear": []}
+    if not several:
+        return chosen
+    size = settings.size
+    pixels = map_array(images, (len(samples), size, size, 3))
+
+    def faces_of(row: int) -> list[crowds.Cut]:
+        try:
+            image = read_image(samples[row].path)
+        except ImageError:  # it is gone by now
+            return []
+        return [_cut(image, landmarks, settings) for landmarks in several[row]]
+
+    settled = crowds.settle(
+        [sample.person for sample in samples],
+        photos["detected"] & (photos["num_faces"] == 1),
+        list(several),
+        lambda rows: _window(pixels[rows], settings),
+        faces_of,
+        num_threads,
+    )
+    with images.open("r+b") as out:
+        for row, other, unclear in settled:
+            if unclear:
+                chosen["unclear"].append(row)
+            if other is not None:
+                chosen["overruled"].append(row)
+                out.seek(row * size**2 * 3)
+                out.write(other.image.tobytes())
+                photos["landmarks"][row] = other.landmarks
+                photos["transforms"][row] = other.transform
+    return chosen
+
+
+def _window(crops: np.ndarray, settings: CropSettings) -> np.ndarray:
+    """The middle of crops `(..., S, S, 3)`, `(..., W, W, 3)`."""
+    start = (settings.size - settings.window) // 2
+    inside = slice(start, start + settings.window)
+    return crops[..., inside, inside, :]
+
+
+def _cut(image: np.ndarray, landmarks: np.ndarray, settings: CropSettings) -> crowds.Cut:
+    size = settings.size
+    canonical = align.template(size, settings.window, settings.face_scale)
+    crop, transform = align.align(image, landmarks, canonical, size)
+    placed = landmarks @ transform[:, :2].T + transform[:, 2]
+    return crowds.Cut(crop, _window(crop, settings), placed, transform)
 
 
 def write_index(
@@ -207,6 +295,7 @@ def write_index(
     people: Iterable[str],
     files: Iterable[str],
     left_out: Sequence[LeftOut],
+    chosen: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> None:
     """Write what a folder of crops holds beside their pixels.
 
@@ -217,11 +306,12 @@ def write_index(
         people: whose face each row is.
         files: the photo each row was cut from.
         left_out: photos that gave no crop.
+        chosen: what else there is of `Crops` where photos show several faces.
     """
     np.save(folder / _PHOTOS, photos)
     write_texts(folder / "people", people)
     write_texts(folder / "files", files)
-    index = {"settings": asdict(settings), "left_out": left_out}
+    index = {"settings": asdict(settings), "left_out": left_out, "chosen": dict(chosen)}
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
 
 
@@ -254,6 +344,7 @@ def _load(folder: Path) -> Crops:
         people=Texts(folder / "people"),
         files=Texts(folder / "files"),
         left_out=[LeftOut(*entry) for entry in index["left_out"]],
+        **index["chosen"],
         **{name: photos[name] for name in photos.dtype.names},
     )
 
@@ -284,15 +375,12 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
     image = read_image(path)
     digest = hashlib.sha256(path.read_bytes()).digest()
     faces = detector(image)
-    size, window = settings.size, settings.window
-    canonical = align.template(size, window, settings.face_scale)
     if faces:
-        face = faces[detect.main_face([face.box for face in faces], image.shape[:2])]
-        crop, transform = align.align(image, face.landmarks, canonical, size)
-        landmarks = face.landmarks @ transform[:, :2].T + transform[:, 2]
+        faces.insert(0, faces.pop(detect.main_face([f.box for f in faces], image.shape[:2])))
+        crop, _, landmarks, transform = _cut(image, faces[0].landmarks, settings)
     elif settings.undetected == "centre":
-        crop, transform = align.centre_crop(image, size, window)
-        landmarks = canonical
+        crop, transform = align.centre_crop(image, settings.size, settings.window)
+        landmarks = align.template(settings.size, settings.window, settings.face_scale)
     else:
         return "no face found"
     photo = {
@@ -302,4 +390,4 @@ def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> 
         "transforms": transform.tolist(),
         "num_faces": len(faces),
     }
-    return _Crop(crop, photo)
+    return _Crop(crop, photo, [f.landmarks.tolist() for f in faces] if len(faces) > 1 else [])

@@ -86,7 +86,7 @@ def test_the_arrays_are_mapped_not_read(samples: list[Sample], tmp_path: Path) -
     values = vars(crops)
     arrays = {name for name, value in values.items() if isinstance(value, np.memmap)}
     texts = {name for name, value in values.items() if isinstance(value, Texts)}
-    assert arrays | texts | {"left_out"} == set(values)
+    assert arrays | texts | {"left_out", "overruled", "unclear"} == set(values)
 
 
 def test_a_second_call_finds_no_face_anew(
