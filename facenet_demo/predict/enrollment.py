@@ -18,6 +18,9 @@ from pathlib import Path
 import torch
 
 from facenet_demo.datasets.base import scan_people
+from facenet_demo.datasets.layout import doubts_about_layout
+from facenet_demo.datasets.names import some
+from facenet_demo.faces.likeness import LEAST_PHOTOS
 from facenet_demo.predict.gallery import (
     DEFAULT_RATE,
     SUFFIX,
@@ -27,11 +30,16 @@ from facenet_demo.predict.gallery import (
 )
 from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.models import Model
+from facenet_demo.predict.portraits import (
+    LeftOut,
+    Portrait,
+    find_portraits,
+    same_faces,
+    whose_they_are,
+)
 from facenet_demo.predict.reader import FaceReader
-from facenet_demo.progress import track
-from facenet_demo.records import UserError
+from facenet_demo.records import UNKNOWN, Sample, UserError
 from facenet_demo.storage import as_text
-from facenet_demo.transforms import ImageError
 
 _TEMPERATURES = torch.logspace(-4, 0, 100).tolist()
 _ROUGH_TEMPERATURE = 0.1
@@ -61,7 +69,7 @@ def enroll(
     """Make a gallery of a folder that holds one folder of photos per person.
 
     Args:
-        folder: of a photo with several faces the main one counts.
+        folder: which of several faces in a photo counts is said in `portraits`.
         reader: finds the faces.
         model: embeds them.
         strangers: a folder with photos of people who are not in it; they set the threshold.
@@ -70,54 +78,70 @@ def enroll(
         UserError: if there is no face in any photo, or a folder cannot be read.
     """
     samples = list(scan_people(Path(folder)))
-    left_out: list[tuple[str, str]] = []
-    found = _embed([s.path for s in samples], reader, model, left_out, "Enrolling")
-    kept = [row for row, embedding in enumerate(found) if embedding is not None]
-    embeddings = _stack(found, folder)
-    people = tuple(dict.fromkeys(samples[row].person for row in kept))
-    labels = torch.tensor([people.index(samples[row].person) for row in kept])
+    left_out: LeftOut = []
+    portraits = whose_they_are(find_portraits(samples, reader, left_out), left_out)
+    embeddings = _embed(portraits, model, folder, len(samples), left_out)
+    people = tuple(dict.fromkeys(portrait.sample.person for portrait in portraits))
+    labels = torch.tensor([people.index(portrait.sample.person) for portrait in portraits])
     if strangers is None:
         similarity = embeddings @ embeddings.T
         others = similarity.masked_fill(labels[:, None] == labels, -math.inf).amax(1)
         others = others[others.isfinite()]  # with one person only there is nobody to compare with
     else:
         files = find_files([Path(strangers)]).photos
-        outside = _stack(_embed(files, reader, model, left_out, "Strangers"), strangers)
-        others = (outside @ embeddings.T).amax(1)
+        outside = find_portraits([Sample(f, UNKNOWN) for f in files], reader, left_out, "Strangers")
+        enrolled = {one: portraits[row] for one, row in same_faces(outside, portraits)}
+        for row, known in enrolled.items():
+            reason = f"no stranger's: the same face as in {as_text(known.sample.path)}"
+            left_out.append((as_text(outside[row].sample.path), reason))
+        outside = [portrait for row, portrait in enumerate(outside) if row not in enrolled]
+        apart = _embed(outside, model, strangers, len(files), left_out)
+        others = (apart @ embeddings.T).amax(1)
     gallery = Gallery(
-        people, embeddings, labels, others, model.digest, left_out=tuple(left_out)
+        people,
+        embeddings,
+        labels,
+        others,
+        model.digest,
+        left_out=tuple(left_out),
+        notes=tuple(_notes(Path(folder), samples, portraits)),
     ).at(DEFAULT_RATE)
     return replace(gallery, temperature=_temperature(gallery))
 
 
+def _notes(folder: Path, samples: Sequence[Sample], portraits: Sequence[Portrait]) -> list[str]:
+    """What is to be said of the photos as a whole."""
+    notes = doubts_about_layout(folder)
+    several = sum(len(portrait.windows) > 1 for portrait in portraits)
+    if several:
+        notes.append(
+            f"{several} photos show several faces: the main one is taken, or the one clearly more "
+            f"like the person's other photos, where {LEAST_PHOTOS} of them show one face."
+        )
+    enrolled = {portrait.sample.person for portrait in portraits}
+    missing = [person for person in dict.fromkeys(s.person for s in samples)
+               if person not in enrolled]  # fmt: skip
+    if missing:
+        notes.append(f"Not in the gallery, as no photo of theirs can be used: {some(missing)}.")
+    return notes
+
+
 def _embed(
-    files: Sequence[Path],
-    reader: FaceReader,
+    portraits: Sequence[Portrait],
     model: Model,
-    left_out: list[tuple[str, str]],
-    what: str,
-) -> list[torch.Tensor | None]:
-    """The embedding `(D,)` of each photo's main face; or None, and a line in `left_out`."""
-    embeddings: list[torch.Tensor | None] = []
-    for file in track(files, len(files), what):
-        embedding, reason = None, "no face found"
-        try:
-            read = reader(file)
-            if read.faces:
-                embedding = model(read.windows[read.main][None]).embeddings[0]
-        except ImageError as error:
-            reason = str(error)
-        if embedding is None:
-            left_out.append((as_text(file), reason))
-        embeddings.append(embedding)
-    return embeddings
+    folder: Path | str,
+    num_files: int,
+    left_out: LeftOut,
+) -> torch.Tensor:
+    """Their embeddings `(N, D)`.
 
-
-def _stack(embeddings: Sequence[torch.Tensor | None], folder: Path | str) -> torch.Tensor:
-    found = [embedding for embedding in embeddings if embedding is not None]
-    if not found:
-        raise UserError(f"No faces found in {folder} ({len(embeddings)} files read).")
-    return torch.stack(found)
+    Raises:
+        UserError: if there are none, and why.
+    """
+    if not portraits:
+        reasons = some(list(dict.fromkeys(reason for _, reason in left_out)))
+        raise UserError(f"No faces found in {folder} ({num_files} files read): {reasons}.")
+    return torch.cat([model(portrait.window[None]).embeddings for portrait in portraits])
 
 
 def _temperature(gallery: Gallery) -> float:

@@ -46,7 +46,8 @@ class Gallery(Namer):
         threshold: a face whose largest similarity is not above it is a stranger's; None if there
             was nobody to set it on.
         false_accept_rate: share of strangers expected to pass, None if the threshold was named.
-        left_out: photos without a usable face, each with its reason; not saved.
+        left_out: photos without a usable face, each with its reason; not saved, nor are
+        notes: sentences on the photos as a whole.
     """
 
     people: tuple[str, ...]
@@ -58,6 +59,7 @@ class Gallery(Namer):
     threshold: float | None = None
     false_accept_rate: float | None = DEFAULT_RATE
     left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __call__(self, scores: Scores) -> Named:
         similarity = by_person(scores.embeddings @ self.embeddings.T, self.labels, len(self.people))
