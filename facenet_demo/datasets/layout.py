@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from facenet_demo.datasets.names import doubts_about, some
+from facenet_demo.datasets.names import doubts_about, shown, some
 from facenet_demo.records import UserError
 from facenet_demo.storage import as_text
 
@@ -54,10 +54,10 @@ def people_folders(
         yield from ((part, None) for part in parts)
         return
     if not split:
+        names = some([shown(as_text(part.name)) for part in parts])
         raise UserError(
             f"split_folders {split_folders} is for a folder with train/, val/ or test/ in it, and "
-            f"a folder per person in each. {root} holds {some([as_text(p.name) for p in parts])}: "
-            "leave it out."
+            f"a folder per person in each. {root} holds {names or 'no folders'}: leave it out."
         )
     for part in parts:
         stage = _STAGES[part.name.casefold()]
@@ -76,7 +76,7 @@ def doubts_about_layout(root: Path, split_folders: SplitFolders | None = None) -
     for folder in folders:
         inside, has_photos = _inside(folder)
         if len(inside) > 1 and not has_photos:
-            groups.append(f"{as_text(folder.name)} ({some(inside)})")
+            groups.append(f"{shown(as_text(folder.name))} ({some(inside)})")
     if groups:
         doubts.append(
             f"{some(groups)}: taken as one person each, though the photos lie in several folders "
@@ -112,7 +112,7 @@ def _inside(folder: Path) -> tuple[list[str], bool]:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                names.append(as_text(entry.name))
+                names.append(shown(as_text(entry.name)))
             else:
                 has_photos = True
     return sorted(names), has_photos

@@ -49,11 +49,11 @@ def doubts_about(folders: Iterable[str]) -> list[str]:
         forms[name].add(folder)
         alike[_alike(name)].add(name)
     people = sorted(forms)
-    twice = [_shown(name) for name in people if len(forms[name]) > 1]
+    twice = [shown(name) for name in people if len(forms[name]) > 1]
     groups = [sorted(group) for group in alike.values() if len(group) > 1]
-    similar = [" and ".join(map(_shown, group)) for group in groups]
-    marked = [_shown(name) for name in people if not name.strip()[:1].isalnum()]
-    spaced = [_shown(name) for name in people if _shown(name) != name]
+    similar = [" and ".join(map(shown, group)) for group in groups]
+    marked = [shown(name) for name in people if not name.strip()[:1].isalnum()]
+    spaced = [shown(name) for name in people if shown(name) != name]
     sentences = (
         (twice, "{} has two folders whose names differ only in how accents are stored: taken as "
          "one person."),
@@ -70,6 +70,11 @@ def some(texts: Collection[str]) -> str:
     return ", ".join(islice(texts, _NAMED)) + (f" and {more} more" if more > 0 else "")
 
 
+def shown(name: str) -> str:
+    """A name as text in which all that it holds can be seen, and that moves no cursor."""
+    return name if name.isprintable() and name == name.strip() else repr(name)
+
+
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
@@ -79,7 +84,3 @@ def _alike(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name).casefold()
     visible = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Cc"))
     return re.sub(r"[\s_-]+", " ", visible).strip()
-
-
-def _shown(name: str) -> str:
-    return name if name.isprintable() and name == name.strip() else repr(name)

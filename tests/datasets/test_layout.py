@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from drawing import draw_people
 
+from facenet_demo.cli import CONFIGS, parse
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import LFW, Folder
 from facenet_demo.datasets.layout import doubts_about_layout
@@ -122,6 +123,16 @@ def test_pooled_photos_are_split_anew(tmp_path: Path) -> None:
     assert {stage: len(rows) for stage, rows in data.split.rows.items()} == {
         "train": 6, "val": 2, "test": 2,
     }  # fmt: skip
+
+
+def test_it_is_asked_for_on_the_command_line(tmp_path: Path) -> None:
+    root = photos(tmp_path, *SPLIT)
+    flags = [f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={root}"]
+    for how in ("pool", "keep"):
+        cli = parse([*flags, f"--data.source.split_folders={how}"])
+        assert cli.config["data"]["source"]["init_args"]["split_folders"] == how
+    with pytest.raises(UserError, match="split_folders"):
+        parse([*flags, "--data.source.split_folders=both"])
 
 
 def test_a_split_of_photos_is_none_of_people(tmp_path: Path) -> None:
