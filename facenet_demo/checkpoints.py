@@ -8,7 +8,10 @@ Files are read with `weights_only=True`: nothing in them can run code.
 
 from __future__ import annotations
 
+import math
 import pickle
+import re
+import reprlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +24,7 @@ from facenet_demo import networks
 from facenet_demo.calibration import Calibration
 from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
+from facenet_demo.networks.rebuilding import rebuild
 from facenet_demo.records import UserError
 from facenet_demo.storage import new_file
 
@@ -29,6 +33,11 @@ BEST = Path("checkpoints/best.ckpt")  # in a run folder
 _FORMAT = 3
 _PREFIX = "network."
 _MOST_WINDOW = 4096
+# Of the layer that says the most of a face, in four views of it; 4 GiB.
+_MOST_NUMBERS = 2**28
+_WIDE = 64  # channels of torchvision's networks where they are as large as the window, at most
+# What a few bytes of a pickle can make of any size, though it is allowed with `weights_only`.
+_MAKES_ANY_SIZE = re.compile(rb"\n(\w*Tensor|bytearray|UntypedStorage|TypedStorage|encode)\n")
 
 
 @dataclass(frozen=True)
@@ -101,8 +110,8 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
     described = content[KEY]
     if described.get("format") != _FORMAT:
         raise UserError(
-            f"{path} has format {described.get('format')}, this version reads {_FORMAT}. Use the "
-            "version of facenet_demo that the run's environment.json names."
+            f"{path} has format {reprlib.repr(described.get('format'))}, this version reads "
+            f"{_FORMAT}. Use the version of facenet_demo that the run's environment.json names."
         )
     try:
         check_description(described)
@@ -112,9 +121,8 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             for name, value in content["state_dict"].items()
             if name.startswith(_PREFIX)
         }
-        _check_sizes(settings, weights)
-        network = settings.build(len(described["people"]))
-        network.load_state_dict(weights)
+        network = rebuild(settings, len(described["people"]), weights)
+        _check_maps(settings, described["window"])
         found = described.get("calibration")
         return TrainedNetwork(
             network.eval(),
@@ -123,9 +131,16 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             described["window"],
             described["face_scale"],
             None if found is None else Calibration.from_values(found),
-            described.get("target_statistics"),
+            _statistics(described),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+        ArithmeticError,
+    ) as error:
         raise UserError(f"{path} does not fit together: {error}") from error
 
 
@@ -175,33 +190,48 @@ def check_description(described: Mapping[str, Any]) -> None:
     if not isinstance(people, list) or not people or not all(isinstance(p, str) for p in people):
         raise ValueError("the people are not a list of names")
     if not isinstance(window, int) or not 1 <= window <= _MOST_WINDOW:
-        raise ValueError(f"its window is {window!r}")
+        raise ValueError(f"its window is {reprlib.repr(window)}")
     if not isinstance(face_scale, float | int) or not 0 < face_scale < MOST_SCALE:
-        raise ValueError(f"its face_scale is {face_scale!r}")
+        raise ValueError(f"its face_scale is {reprlib.repr(face_scale)}")
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse a file that promises more than it holds: it would fill the memory."""
+    """Refuse a file that asks for more than it holds: it would fill the memory."""
     if not zipfile.is_zipfile(path):
         if path.stat().st_size == 0:
             raise EOFError
         raise pickle.UnpicklingError
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
-    if size > path.stat().st_size:
-        raise ValueError(f"it claims to hold {size} bytes, more than the file has")
+        if size > path.stat().st_size:
+            raise ValueError(f"it claims to hold {size} bytes, more than the file has")
+        for name in archive.namelist():
+            called = _MAKES_ANY_SIZE.search(archive.read(name)) if name.endswith(".pkl") else None
+            if called:
+                raise ValueError(f"it may ask {called[1].decode()} for more than it holds")
 
 
-def _check_sizes(settings: NetworkSettings, weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse settings of a network larger than the weights at hand, before it is built."""
-    for name, value in weights.items():
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise ValueError(f"{name} claims to be larger than it is")
-    most = max([len(weights), *(side for value in weights.values() for side in value.shape)])
-    for name, setting in asdict(settings).items():
-        for number in setting if isinstance(setting, tuple) else (setting,):
-            if isinstance(number, int) and number > most:
-                raise ValueError(f"{name}={number} does not fit its weights")
+def _check_maps(settings: NetworkSettings, window: int) -> None:
+    """Refuse a network that would fill the memory with what it says of a single face."""
+    if isinstance(settings, networks.FaceCNN):
+        side = -(-window // settings.first_stride)
+        sides = [side, *(side >> i for i in range(len(settings.channels) - 1))]
+        largest = max(c * s**2 for c, s in zip(settings.channels, sides, strict=True))
+    else:
+        largest = _WIDE * window**2
+    if largest > _MOST_NUMBERS:
+        raise ValueError(f"its largest layer would hold {largest:.1e} numbers of each face")
+
+
+def _statistics(described: Mapping[str, Any]) -> tuple[list[float], list[float]] | None:
+    found = described.get("target_statistics")
+    if found is None:
+        return None
+    mean, deviation = found
+    for value in [*mean, *deviation]:
+        if not isinstance(value, float | int) or not math.isfinite(value):
+            raise ValueError("the means and deviations of its targets are not finite numbers")
+    return mean, deviation
 
 
 def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:
@@ -210,6 +240,11 @@ def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:
         c.__name__: c for c in (networks.FaceCNN, networks.Torchvision)
     }
     if name not in classes:
-        raise ValueError(f"unknown network {name!r}")
+        raise ValueError(f"unknown network {reprlib.repr(name)}")
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    for key, value in plain.items():
+        # A list of lists of lists ... is short in a file and without end when it is walked.
+        for part in value if isinstance(value, tuple) else (value,):
+            if not isinstance(part, bool | int | float | str):
+                raise ValueError(f"{key} is not a plain value: {reprlib.repr(part)}")
     return classes[name](**plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import secrets
@@ -91,11 +92,22 @@ def remove_leftovers(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all; see `json_value`."""
     with new_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         # Piece by piece: the text of 100,000 photos' names would take 20 MB of memory.
-        json.dump(value, file, indent=2, ensure_ascii=False)
+        json.dump(json_value(value), file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
+
+
+def json_value(value: Any) -> Any:
+    """The same with null for NaN and infinities: JSON has none, and other programs refuse them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: json_value(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(part) for part in value]
+    return value
 
 
 def as_text(path: Path | str) -> str:

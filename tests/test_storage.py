@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import stat
 import subprocess
@@ -81,6 +82,17 @@ def test_json_is_read_back_as_it_was(tmp_path: Path) -> None:
     value = {"Zoë": [1, 2.5, None], "a": {"b": True}}
     write_json(tmp_path / "a.json", value)
     assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value
+
+
+def test_json_knows_no_nan(tmp_path: Path) -> None:
+    value = {"loss": math.nan, "rows": [(1.5, -math.inf), {"best": math.inf}], "name": "NaN"}
+    write_json(tmp_path / "a.json", value)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    found = json.loads((tmp_path / "a.json").read_text("utf-8"), parse_constant=refuse)
+    assert found == {"loss": None, "rows": [[1.5, None], {"best": None}], "name": "NaN"}
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:

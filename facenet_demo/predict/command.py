@@ -314,7 +314,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
 def _introduce(gallery: Gallery, save: Path | None) -> None:
     console.print(f"Gallery: {len(gallery.people)} people, {len(gallery.labels)} photos.")
     for note in gallery.notes:
-        console.print(f"  {escape(printable(note))}")
+        console.print(f"  {printable(note)}")
     for file, reason in gallery.left_out:
         console.print(f"  left out: {printable(file)}: {printable(reason)}")
     if save is not None:

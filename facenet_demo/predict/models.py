@@ -20,6 +20,7 @@ from facenet_demo.calibration import Calibration
 from facenet_demo.checkpoints import TrainedNetwork, check_description, load_classifier
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import UserError
+from facenet_demo.transforms import ImageError
 
 ONNX_KEY = "facenet_demo"
 _ONNX_FORMAT = 3
@@ -56,7 +57,21 @@ class Model(ABC):
 
     @abstractmethod
     def __call__(self, windows: torch.Tensor) -> Scores:
-        """Scores of windows `(B, 3, W, W)`, float in [0, 1]."""
+        """Scores of windows `(B, 3, W, W)`, float in [0, 1].
+
+        Raises:
+            ImageError: if they are no finite numbers; nothing can be made of them.
+        """
+
+    def check(self) -> None:
+        """See whether it answers as its description says.
+
+        Raises:
+            ValueError, RuntimeError, ImageError: if it does not.
+        """
+        scores = self(torch.zeros(1, 3, self.window, self.window))
+        if scores.logits.shape != (1, len(self.people)) or scores.embeddings.ndim != 2:
+            raise ValueError(f"it gives scores of shape {tuple(scores.logits.shape)}")
 
 
 class TorchModel(Model):
@@ -73,7 +88,7 @@ class TorchModel(Model):
     def __call__(self, windows: torch.Tensor) -> Scores:
         with torch.inference_mode():
             embedding, logits = self.network.recognize(windows)
-            return Scores(logits, torch.nn.functional.normalize(embedding, dim=1))
+            return _finite(Scores(logits, torch.nn.functional.normalize(embedding, dim=1)))
 
 
 class OnnxModel(Model):
@@ -117,15 +132,13 @@ class OnnxModel(Model):
             self.face_scale = described["face_scale"]
             self.calibration = Calibration.from_values(described["calibration"])
             self.digest = str(described["digest"])
-            scores = self(torch.zeros(1, 3, self.window, self.window))
-            if scores.logits.shape != (1, len(self.people)) or scores.embeddings.ndim != 2:
-                raise ValueError(f"it gives scores of shape {tuple(scores.logits.shape)}")
+            self.check()
         except Exception as error:  # as above; the network is run here, too
             raise UserError(f"{path} does not fit together: {error}") from error
 
     def __call__(self, windows: torch.Tensor) -> Scores:
         outputs = self._session.run(["logits", "embedding"], {"windows": windows.numpy()})
-        return Scores(*(torch.from_numpy(output) for output in outputs))
+        return _finite(Scores(*(torch.from_numpy(output) for output in outputs)))
 
 
 def load_model(path: Path | str) -> Model:
@@ -137,7 +150,12 @@ def load_model(path: Path | str) -> Model:
     path = Path(path)
     if path.suffix == ".onnx":
         return OnnxModel(path)
-    return TorchModel(load_classifier(path))
+    model = TorchModel(load_classifier(path))
+    try:
+        model.check()
+    except (ValueError, RuntimeError, ImageError) as error:
+        raise UserError(f"{path} does not fit together: {error}") from error
+    return model
 
 
 def onnx_description(model: Model) -> str:
@@ -151,6 +169,12 @@ def onnx_description(model: Model) -> str:
         "digest": model.digest,
     }
     return json.dumps(described)
+
+
+def _finite(scores: Scores) -> Scores:
+    if all(values.isfinite().all() for values in scores):
+        return scores
+    raise ImageError("the network's answer is not a finite number")
 
 
 def weights_digest(network: FaceNetwork) -> str:

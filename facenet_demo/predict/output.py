@@ -23,6 +23,7 @@ from facenet_demo.predict.results import (
     Prediction,
     VideoResult,
 )
+from facenet_demo.storage import json_value
 from facenet_demo.texts import printable
 
 Result: TypeAlias = PhotoResult | VideoResult
@@ -40,7 +41,7 @@ def json_line(result: Result) -> str:
     content = {"schema": SCHEMA, "kind": kind, **asdict(result)}
     for entry in content.get("faces", content.get("appearances", ())):
         _plain(entry)
-    return json.dumps(content, ensure_ascii=False)
+    return json.dumps(json_value(content), ensure_ascii=False, allow_nan=False)
 
 
 def csv_rows(result: Result) -> list[dict[str, object]]:

@@ -170,9 +170,9 @@ class Predictor:
         file = as_text(image) if isinstance(image, str | os.PathLike) else None
         try:
             read = self.reader(image)
+            return PhotoResult(file, read.size, self.predictions(read, self.scores(read)))
         except ImageError as error:
             return PhotoResult(file, None, error=str(error))
-        return PhotoResult(file, read.size, self.predictions(read, self.scores(read)))
 
 
 def _prediction(

@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from facenet_demo.checkpoints import KEY, load_checkpoint
+from facenet_demo.checkpoints import KEY, describe, load_checkpoint
+from facenet_demo.networks import FaceCNN
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.gallery import load_gallery
 from facenet_demo.predict.models import load_model
@@ -71,6 +72,50 @@ def deflated(whole: dict) -> bytes:
     return buffer.getvalue()
 
 
+def calling(whole: dict, function: Callable, *args: object) -> bytes:
+    """A file that is small and makes something large, by what torch's unpickler allows."""
+
+    class Call:
+        def __reduce__(self) -> tuple:
+            return (function, args)
+
+    return saved({**whole, "x": Call()})
+
+
+def nested(depth: int) -> list:
+    """A few bytes of pickle that are 2^depth numbers when they are walked or printed."""
+    value: list = [1]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+def with_weights(whole: dict, change: Callable[[torch.Tensor], object]) -> bytes:
+    name = "network.stages.0.conv.weight"
+    changed = change(whole["state_dict"][name].clone())
+    return saved({**whole, "state_dict": {**whole["state_dict"], name: changed}})
+
+
+def views(whole: dict) -> bytes:
+    """Many names for views of the same numbers, each of which would be copied."""
+    base = torch.zeros(300, 300)
+    more = {f"network.more.{i}": base.t() for i in range(500)}
+    return saved({**whole, "state_dict": {**whole["state_dict"], **more}})
+
+
+def wide() -> bytes:
+    """Few weights, which ask for 17 GB with the first face."""
+    settings = FaceCNN(channels=(64,), first_stride=1)
+    weights = settings.build(1).state_dict()
+    state_dict = {f"network.{name}": value for name, value in weights.items()}
+    return saved({KEY: describe(settings, ["Ada"], 4096), "state_dict": state_dict})
+
+
+def torchvision(whole: dict, name: str, **change: object) -> bytes:
+    network = {"name": "Torchvision", "settings": {"name": name, "dropout": 0.0}}
+    return changed(whole, network=network, **change)
+
+
 CHECKPOINTS: dict[str, Callable[[dict, Path], bytes]] = {
     "code in the weights": lambda w, p: saved({**w, "state_dict": {"network.x": Evil(p)}}),
     "code in the names": lambda w, p: changed(w, people=[Evil(p)]),
@@ -82,6 +127,23 @@ CHECKPOINTS: dict[str, Callable[[dict, Path], bytes]] = {
     "a stretched weight": lambda w, _: stretched(w),
     "huge channels": lambda w, _: with_settings(w, channels=[10**9, 10**9]),
     "endless layers": lambda w, _: with_settings(w, convolutions=10**12),
+    "large channels": lambda w, _: with_settings(w, channels=[14_000, 14_000]),
+    "many stages": lambda w, _: with_settings(w, channels=[1] * 3000),
+    "a network of billions": lambda w, _: torchvision(w, "vit_h_14"),
+    "huge maps": lambda w, _: wide(),
+    "an array of any size": lambda w, _: calling(w, bytearray, 10**10),
+    "a tensor of any size": lambda w, _: calling(w, torch.Tensor, 10**9),
+    "settings without end": lambda w, _: with_settings(w, activation=nested(60)),
+    "channels without end": lambda w, _: with_settings(w, channels=nested(60)),
+    "a window without end": lambda w, _: changed(w, window=nested(60)),
+    "a format without end": lambda w, _: changed(w, format=nested(60)),
+    "views of the same weights": lambda w, _: views(w),
+    "weights of no number": lambda w, _: with_weights(w, lambda x: x / 0),
+    "infinite weights": lambda w, _: with_weights(w, lambda x: x + float("inf")),
+    "weights without numbers": lambda w, _: with_weights(w, lambda x: x.to("meta")),
+    "sparse weights": lambda w, _: with_weights(w, lambda x: x.to_sparse()),
+    "a statistic of no number": lambda w, _: changed(w, target_statistics=([float("nan")], [1.0])),
+    "a temperature beyond floats": lambda w, _: changed(w, calibration={"temperature": 10**400}),
     "a huge grid": lambda w, _: with_settings(w, grid=10**6),
     "settings of a wrong type": lambda w, _: with_settings(w, channels="many"),
     "settings of another class": lambda w, _: changed(w, network={"name": "os", "settings": {}}),
@@ -105,9 +167,21 @@ CHECKPOINTS: dict[str, Callable[[dict, Path], bytes]] = {
 # Where the check must come before memory is asked for.
 SAYS = {
     "a zip bomb": "claims to hold",
-    "a stretched weight": "claims to be larger",
-    "huge channels": "does not fit its weights",
-    "endless layers": "does not fit its weights",
+    "a stretched weight": "claim to be larger",
+    "views of the same weights": "claim to be larger",
+    "huge channels": "do not fit its weights",
+    "large channels": r"do not fit its weights: stages.* ask for \(14000",
+    "endless layers": "ask for more layers",
+    "many stages": "ask for more layers",
+    "a network of billions": "ask for more layers",
+    "a huge grid": "do not fit its weights",
+    "huge maps": "largest layer",
+    "an array of any size": "ask bytearray for more",
+    "a tensor of any size": "ask Tensor for more",
+    "settings without end": "activation is not a plain value",
+    "channels without end": "channels is not a plain value",
+    "weights of no number": r"stages.0.conv.weight holds .*NaN",
+    "infinite weights": "stages.0.conv.weight holds",
 }
 
 
@@ -117,6 +191,32 @@ def test_a_hostile_checkpoint_is_refused(name: str, whole: dict, tmp_path: Path)
     with pytest.raises(UserError, match=rf"a\.ckpt.*{SAYS.get(name, '')}"):
         load_checkpoint(tmp_path / "a.ckpt")
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_network_that_answers_no_number_is_refused(whole: dict, tmp_path: Path) -> None:
+    """Each weight is a number; what comes of them is none."""
+    (tmp_path / "a.ckpt").write_bytes(with_weights(whole, lambda x: torch.full_like(x, -3e38)))
+    load_checkpoint(tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=r"a\.ckpt.*not a finite number"):
+        load_model(tmp_path / "a.ckpt")
+
+
+def test_a_network_that_does_not_fit_its_window_is_refused(whole: dict, tmp_path: Path) -> None:
+    (tmp_path / "a.ckpt").write_bytes(changed(whole, window=1))
+    with pytest.raises(UserError, match=r"a\.ckpt does not fit together"):
+        load_model(tmp_path / "a.ckpt")
+
+
+def test_a_face_for_which_the_network_has_no_number_is_a_row(
+    run_folder: Path, orl_root: Path
+) -> None:
+    predictor = Predictor(run_folder)
+    embed, calls = predictor.model.network.embed, iter([True, False])
+    predictor.model.network.embed = lambda x: embed(x) / (0 if next(calls) else 1)
+    bad, good = (predictor(orl_root / "s1/1.pgm") for _ in range(2))
+    assert (bad.error, bad.faces) == ("the network's answer is not a finite number", ())
+    assert good.error is None
+    assert good.faces
 
 
 GOOD = {
