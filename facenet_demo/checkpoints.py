@@ -32,7 +32,7 @@ KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder
 _FORMAT = 3
 _PREFIX = "network."
-_MOST_WINDOW = 4096
+MOST_WINDOW = 4096
 # Of the layer that says the most of a face, in four views of it; 4 GiB.
 _MOST_NUMBERS = 2**28
 _WIDE = 64  # channels of torchvision's networks where they are as large as the window, at most
@@ -189,7 +189,7 @@ def check_description(described: Mapping[str, Any]) -> None:
     people, window, face_scale = (described[key] for key in ("people", "window", "face_scale"))
     if not isinstance(people, list) or not people or not all(isinstance(p, str) for p in people):
         raise ValueError("the people are not a list of names")
-    if not isinstance(window, int) or not 1 <= window <= _MOST_WINDOW:
+    if not isinstance(window, int) or not 1 <= window <= MOST_WINDOW:
         raise ValueError(f"its window is {reprlib.repr(window)}")
     if not isinstance(face_scale, float | int) or not 0 < face_scale < MOST_SCALE:
         raise ValueError(f"its face_scale is {reprlib.repr(face_scale)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +18,14 @@ from typing import Any, NamedTuple
 import torch
 
 from facenet_demo.calibration import Calibration
-from facenet_demo.checkpoints import TrainedNetwork, check_description, load_classifier
+from facenet_demo.checkpoints import (
+    MOST_WINDOW,
+    TrainedNetwork,
+    check_description,
+    load_classifier,
+)
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.predict.onnx_trial import SECONDS, try_out
 from facenet_demo.records import UserError
 from facenet_demo.transforms import ImageError
 
@@ -60,7 +67,7 @@ class Model(ABC):
         """Scores of windows `(B, 3, W, W)`, float in [0, 1].
 
         Raises:
-            ImageError: if they are no finite numbers; nothing can be made of them.
+            ImageError: if there are none, or no finite numbers: nothing can be made of them.
         """
 
     def check(self) -> None:
@@ -92,7 +99,7 @@ class TorchModel(Model):
 
 
 class OnnxModel(Model):
-    """A network that `predict.export` wrote, run by onnxruntime.
+    """A network that `predict.export` wrote, run by onnxruntime; first once by another process.
 
     Raises:
         UserError: if onnxruntime is missing, or the file is damaged or no such network.
@@ -110,6 +117,7 @@ class OnnxModel(Model):
         try:
             # As bytes: the file then cannot name others that hold its weights.
             content = path.read_bytes()
+            try_out(content, MOST_WINDOW)
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
@@ -137,7 +145,23 @@ class OnnxModel(Model):
             raise UserError(f"{path} does not fit together: {error}") from error
 
     def __call__(self, windows: torch.Tensor) -> Scores:
-        outputs = self._session.run(["logits", "embedding"], {"windows": windows.numpy()})
+        import onnxruntime
+
+        # What a face makes of a loop is known only now; nothing else ends one.
+        options = onnxruntime.RunOptions()
+        watch = threading.Timer(SECONDS * len(windows), setattr, (options, "terminate", True))
+        watch.daemon = True
+        watch.start()
+        try:
+            outputs = self._session.run(
+                ["logits", "embedding"], {"windows": windows.numpy()}, options
+            )
+        except Exception as error:  # onnxruntime's errors have no common class
+            raise ImageError(
+                f"the network gives no answer: {str(error).splitlines()[0]}"
+            ) from error
+        finally:
+            watch.cancel()
         return _finite(Scores(*(torch.from_numpy(output) for output in outputs)))
 
 
