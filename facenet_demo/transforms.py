@@ -9,10 +9,12 @@ Windows are cut in one call per batch, on whatever device the crops are.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import stat
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +25,15 @@ import torch.nn.functional as F
 from PIL import ExifTags, Image
 from torch import nn
 
+from facenet_demo.parallel import Limit
+from facenet_demo.pixels import to_rgb
+
 MAX_PIXELS = 100_000_000
-# A JPEG is decoded at 1/2, 1/4 or 1/8 as long as its longer side keeps so many pixels.
+# A photo is read at 1/2, 1/4 or 1/8 as long as its longer side keeps so many pixels.
 DECODED_SIDE = 1600
+_MOST_OF_JPEG = 4  # times as many pixels may a file have that is decoded at a smaller size
+_DECODING = Limit(MAX_PIXELS)
+_LARGE = 4_000_000  # pixels
 
 # What photos come in. Others that Pillow knows are left alone: some of them run programs.
 _FORMATS = ("JPEG", "PNG", "PPM", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "AVIF")
@@ -50,7 +58,7 @@ class Photo(NamedTuple):
     """A photo as it is meant to be seen.
 
     Attributes:
-        pixels: RGB uint8 `(H, W, 3)`; a large JPEG is decoded at a reduced size.
+        pixels: RGB uint8 `(H, W, 3)`; of a large photo at a reduced size.
         size: `(height, width)` of the whole photo, pixels.
     """
 
@@ -68,12 +76,15 @@ def read_photo(
 ) -> Photo:
     """Read a photo as it is meant to be seen: turned as its EXIF says, transparency on white.
 
+    However many threads read photos, at most 100 million pixels are decoded at a time.
+
     Args:
         path: a file that Pillow reads, HEIC too if `pillow-heif` is there; of an animation the
             first frame.
-        max_pixels: larger images are refused by their header, before decoding; Pillow's own limit,
-            twice Image.MAX_IMAGE_PIXELS, holds too.
-        decoded_side: a JPEG whose longer side keeps so many pixels is decoded at 1/2, 1/4 or 1/8.
+        max_pixels: larger images are refused by their header, before decoding; a JPEG, whose
+            decoder makes it smaller, only if it has more than that when decoded, or four times as
+            many in the file. Pillow's own limit, twice Image.MAX_IMAGE_PIXELS, holds too.
+        decoded_side: a photo whose longer side keeps so many pixels is read at 1/2, 1/4 or 1/8.
 
     Raises:
         ImageError: naming what is wrong with the file.
@@ -85,45 +96,54 @@ def read_photo(
             warnings.simplefilter("ignore")
             with _open(path) as file:
                 width, height = file.size
-                if width * height > max_pixels:
-                    raise ImageError(f"{width} x {height} pixels are more than {max_pixels}")
                 longer = max(width, height)
-                if longer >= 2 * decoded_side:  # only JPEG heeds it
-                    file.draft(None, (width * decoded_side // longer or 1,
-                                      height * decoded_side // longer or 1))  # fmt: skip
-                file.load()
-                pixels = to_rgb(turned(file))
-                sideways = _orientation(file) in _SIDEWAYS
+                factor = next((f for f in (8, 4, 2) if longer >= f * decoded_side), 1)
+                decoded = _draft(file, factor)
+                if decoded > max_pixels or width * height > _MOST_OF_JPEG * max_pixels:
+                    raise ImageError(f"{width} x {height} pixels are more than {max_pixels}")
+                if file.size != (width, height):
+                    factor = 1  # it is as small as it should be
+                with _DECODING.taking(decoded):
+                    pixels = to_rgb(file, factor)
+                    orientation = _orientation(file)
+                    if decoded >= _LARGE:
+                        file.close()
+                        _return_memory()
     except ImageError:
         raise
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except Exception as error:  # Pillow's decoders raise whatever their formats inspire them to
         raise ImageError(_reason(path, error)) from error
+    if orientation in _TURNS:
+        pixels = np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
     if max(pixels.shape[:2]) == longer:
         return Photo(pixels, pixels.shape[:2])
-    return Photo(pixels, (width, height) if sideways else (height, width))
+    return Photo(pixels, (width, height) if orientation in _SIDEWAYS else (height, width))
 
 
-def turned(image: Image.Image) -> Image.Image:
-    """An image turned and mirrored as its EXIF orientation says."""
-    orientation = _orientation(image)
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+def upright(image: Image.Image) -> np.ndarray:
+    """A Pillow image as RGB uint8 `(H, W, 3)`, turned and mirrored as its EXIF orientation says."""
+    pixels, orientation = to_rgb(image), _orientation(image)
+    if orientation not in _TURNS:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """Any Pillow image as RGB uint8 `(H, W, 3)`; what is transparent becomes white.
+def _draft(file: Image.Image, factor: int) -> int:
+    """Have a JPEG decoded so many times smaller; returns how many pixels decoding takes."""
+    width, height = file.size
+    if factor > 1:  # only JPEG heeds it
+        file.draft(None, (width // factor or 1, height // factor or 1))
+    # Of a progressive JPEG the whole is kept in memory before any of it is seen.
+    kept = file.size if not file.info.get("progressive") else (width, height)
+    return kept[0] * kept[1]
 
-    Raises:
-        ValueError: for a colour space that Pillow cannot turn into RGB.
-    """
-    if image.mode.startswith("I"):  # 16 bits, of which Pillow would cut off the upper
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))
+
+def _return_memory() -> None:
+    """glibc keeps what each thread has freed, for that thread: as much as its largest photo."""
+    with suppress(AttributeError, OSError, TypeError):  # other systems do not have it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_regular(path: Path | str) -> None:

@@ -15,7 +15,7 @@ FLOORS = [
     set(floor.split())
     for floor in (
         "__init__ commands parallel progress records start storage texts trust",
-        "basics batches calibration faces features lettering networks transforms",
+        "basics batches calibration faces features lettering networks pixels transforms",
         "checkpoints datasets duplicates plots splits",
         "datamodule interruption predict tasks",
         "callbacks contact_sheet evaluation evidence loggers refusals report resuming runs "

@@ -29,6 +29,7 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 from filelock import FileLock
+from PIL import Image
 
 from facenet_demo.faces import align, crowds, detect
 from facenet_demo.faces.texts import Texts, map_array, write_texts
@@ -365,15 +366,18 @@ def _crop_all(
 
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the photos are what runs in parallel
+    pillows_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # read_image has its own
     try:
         yield from ordered_map(crop, paths, num_threads)
     finally:
         cv2.setNumThreads(opencv_threads)
+        Image.MAX_IMAGE_PIXELS = pillows_limit
 
 
 def _crop(path: Path, settings: CropSettings, detector: detect.FaceDetector) -> _Crop | str:
     image = read_image(path)
-    digest = hashlib.sha256(path.read_bytes()).digest()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
     faces = detector(image)
     if faces:
         faces.insert(0, faces.pop(detect.main_face([f.box for f in faces], image.shape[:2])))

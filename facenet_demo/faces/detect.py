@@ -26,8 +26,8 @@ from numpy.typing import ArrayLike
 
 from facenet_demo.records import Face
 
-# Part of the key of every crop cache: raise it when the faces found may differ.
-DETECTOR_VERSION = "mtcnn-2"
+# Part of the key of every crop cache: raise it when the faces found, or the pixels, may differ.
+DETECTOR_VERSION = "mtcnn-3"
 
 _PROPOSAL_STRIDE, _PROPOSAL_CELL = 2, 12
 

@@ -113,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
         help="longer side of a photo while it is searched; there, faces of 32 pixels and more are "
         "found (640)")  # fmt: skip
     add("--max-megapixels", type=positive, default=MAX_PIXELS // 1_000_000, metavar="N",
-        help="larger photos are refused (100)")  # fmt: skip
+        help="larger photos are refused, JPEGs if they are larger when decoded at a fitting size, or "
+        "four times as large in the file (100)")  # fmt: skip
     add("--threads", type=positive, metavar="N", help="photos at once (one for each core)")
     return parser
 

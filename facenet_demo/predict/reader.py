@@ -20,6 +20,7 @@ from PIL import Image
 
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector, main_face
+from facenet_demo.pixels import to_rgb
 from facenet_demo.predict import quality
 from facenet_demo.records import Face
 from facenet_demo.transforms import (
@@ -28,8 +29,7 @@ from facenet_demo.transforms import (
     CentreWindow,
     Photo,
     read_photo,
-    to_rgb,
-    turned,
+    upright,
 )
 
 ImageLike: TypeAlias = "Path | str | Image.Image | np.ndarray | torch.Tensor"
@@ -121,7 +121,7 @@ def as_photo(image: Image.Image | np.ndarray | torch.Tensor) -> Photo:
         TypeError, ValueError: for anything else.
     """
     if isinstance(image, Image.Image):
-        pixels = to_rgb(turned(image))
+        pixels = upright(image)
         return Photo(pixels, pixels.shape[:2])
     if isinstance(image, torch.Tensor):
         if image.ndim != 3:
