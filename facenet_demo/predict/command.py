@@ -32,7 +32,7 @@ from facenet_demo.predict.output import (
 )
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import NOT_ANNOTATED, PhotoResult, Prediction
-from facenet_demo.predict.video import frame_at, predict_video
+from facenet_demo.predict.video import frame_at, predict_video, silence_opencv
 from facenet_demo.progress import PlainConsole, console, track
 from facenet_demo.records import UserError
 from facenet_demo.storage import as_text, make_folder, naming, new_file
@@ -113,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
         help="longer side of a photo while it is searched; there, faces of 32 pixels and more are "
         "found (640)")  # fmt: skip
     add("--max-megapixels", type=positive, default=MAX_PIXELS // 1_000_000, metavar="N",
-        help="larger photos are refused, JPEGs if they are larger when decoded at a fitting size, or "
-        "four times as large in the file (100)")  # fmt: skip
+        help="larger photos are refused, JPEGs if they are larger when decoded at a fitting size, "
+        "or four times as large in the file (100)")  # fmt: skip
     add("--threads", type=positive, metavar="N", help="photos at once (one for each core)")
     return parser
 
@@ -150,7 +150,7 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
             raise UserError(f"{settings.annotate} cannot be made: {error.strerror}.") from error
     work = _Work(predictor, settings.every, settings.annotate, found)
     # What is wrong with a video is a row of the results.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_opencv()
     if len(found.files) > 1:
         # The files are what runs in parallel.
         cv2.setNumThreads(1)

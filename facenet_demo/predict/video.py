@@ -36,6 +36,13 @@ _LONGEST_GAP = 1.0
 _LEAST_SHARE = 0.9
 
 
+def silence_opencv() -> None:
+    """Keep what OpenCV makes of a broken video out of the terminal."""
+    # The function moved in 4.13.
+    levels = getattr(cv2.utils, "logging", cv2)
+    levels.setLogLevel(0)
+
+
 class Frame(NamedTuple):
     """One frame: when, seconds, and its pixels, RGB uint8 `(H, W, 3)`."""
 

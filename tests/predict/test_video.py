@@ -8,7 +8,7 @@ import pytest
 
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.results import VideoResult
-from facenet_demo.predict.video import frame_at, predict_video, read_frames
+from facenet_demo.predict.video import frame_at, predict_video, read_frames, silence_opencv
 from facenet_demo.records import UserError
 from facenet_demo.transforms import ImageError, read_image
 
@@ -141,3 +141,11 @@ def test_wrong_use_is_said(predictor: Predictor, video: Path) -> None:
         predict_video(predictor, video, every=0)
     with pytest.raises(ImageError, match="ends early"):
         frame_at(video, 99.0)
+
+
+def test_older_versions_of_opencv_are_silenced_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[int] = []
+    monkeypatch.delattr(cv2.utils, "logging", raising=False)  # as up to 4.12
+    monkeypatch.setattr(cv2, "setLogLevel", levels.append, raising=False)
+    silence_opencv()
+    assert levels == [0]
