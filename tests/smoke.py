@@ -1,4 +1,4 @@
-"""The commands, one after the other, as somebody with these versions of Python and packages has them.
+"""The commands, one after the other, as somebody with these versions of them all has them.
 
     python tests/smoke.py                # in the root of the repository, a minute on 2 cores
 
