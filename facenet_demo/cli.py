@@ -28,6 +28,7 @@ from lightning.pytorch.cli import (
 )
 
 from facenet_demo import trust
+from facenet_demo.arguments import CONFIGS, in_order, take, target
 from facenet_demo.commands import write_for_programs
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import Done, done, epochs_done
@@ -42,7 +43,6 @@ from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.regression import RegressionTask
 
 AnyCLI = TypeVar("AnyCLI", bound="FaceCLI")
-CONFIGS = Path(__file__).parents[1] / "configs"
 
 DESCRIPTION = f"""
 Train a network to tell people apart, test it on photos it never saw, and write a run folder.
@@ -148,12 +148,12 @@ class FaceCLI(LightningCLI):
         parser.set_defaults({"trainer.devices": 1})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        sorted_args, self.resumed = _sort(cast(list[str], args))
+        sorted_args, self.resumed = in_order(cast(list[str], args))
         if any(arg.startswith("--print_config") for arg in sorted_args):
             write_for_programs()
         if self.resumed is not None:  # the settings of a model depend on it, and would not be read
             config = self.resumed / "config.yaml"
-            targets = (_target(each) for each in (["--config", str(config)], sorted_args))
+            targets = (target(each) for each in (["--config", str(config)], sorted_args))
             changes = changed(*({"data.target": each} for each in targets))
             check(changes, self.resumed, Done(0, 0, None))
         with _PARSING:
@@ -310,13 +310,13 @@ def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> ParsedCLI:
 
 
 def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = None) -> AnyCLI:
-    args, modules = _take(args, "--import")
+    args, modules = take(args, "--import")
     trust.allow([module for _, module in modules])
     typed = args if typed is None else typed
     trust.restrict(typed)
     try:
         return cli(
-            ClassificationTask if _target(args) == "person" else RegressionTask,
+            ClassificationTask if target(args) == "person" else RegressionTask,
             FaceDataModule,
             run=False,
             args=args,
@@ -369,58 +369,6 @@ def _sentence(error: Exception) -> UserError:
     """What is said of settings that the parser refused."""
     denied = trust.denied(error)
     return trust.refusal(denied) if denied else UserError(f"{error}\nSee --help.")
-
-
-def _target(args: Sequence[str]) -> str:
-    """What `--data.target` says, by flag or file: the settings of a model depend on it."""
-    target = "person"
-    sorted_args, _ = _sort(args)
-    for arg, following in zip(sorted_args, [*sorted_args[1:], ""], strict=True):
-        name, has_value, value = arg.partition("=")
-        value = value if has_value else following
-        if name == "--data.target":
-            target = value
-        elif name == "--config":
-            try:
-                target = trust.read_yaml(Path(value))["data"]["target"]
-            except (KeyError, TypeError):
-                continue  # it says nothing of it
-    return target
-
-
-def _sort(args: Sequence[str]) -> tuple[list[str], Path | None]:
-    """The same command line with its --config in front, so that any flag wins over any file.
-
-    A run folder after --resume, returned beside it, stands for its config.
-    """
-    configs: list[str] = []
-    resumed = None
-    rest, given = _take(args, "--config", "-c", "--resume")
-    for name, value in given:
-        if name == "--resume":
-            resumed = Path(value)
-            value = str(resumed / "config.yaml")
-            if not Path(value).is_file():
-                raise UserError(
-                    f"There is no run to go on with in {resumed}: it has no config.yaml. Name the "
-                    "folder of a run, for example --resume runs/orl-20260131-142501."
-                )
-        configs += ["--config", value]
-    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *rest], resumed
-
-
-def _take(args: Sequence[str], *names: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """A command line without some of its flags, and those with their values."""
-    others: list[str] = []
-    taken: list[tuple[str, str]] = []
-    rest = iter(args)
-    for arg in rest:
-        name, has_value, value = arg.partition("=")
-        if name in names:
-            taken.append((name, value if has_value else next(rest, "")))
-        else:
-            others.append(arg)
-    return others, taken
 
 
 def quieten_libraries() -> None:

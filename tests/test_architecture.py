@@ -18,8 +18,8 @@ FLOORS = [
         "basics batches calibration faces features lettering networks pixels transforms",
         "checkpoints datasets duplicates plots splits",
         "datamodule interruption predict tasks",
-        "callbacks contact_sheet evaluation evidence loggers refusals report resuming runs "
-        "settings summary",
+        "arguments callbacks contact_sheet evaluation evidence loggers refusals report resuming "
+        "runs settings summary",
         "measuring",
         "trainers",
         "cli",
