@@ -58,6 +58,7 @@ Any setting below is set by flag, or in a YAML file given with --config; the fla
   --model.network Torchvision --model.network.name resnet18  another network
   --model.network.help FaceCNN                               the settings of a network
   --data.source.help Folder                                  the settings of a data set
+  --trainer.logger CSVLogger                                 curves to a file, not TensorBoard
   --print_config                                             all settings, as YAML, and stop
   --import mynet                                             let files name what is in mynet.py
 Without --config, {CONFIGS.name}/orl.yaml is taken.

@@ -8,6 +8,7 @@ step.
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable
@@ -190,4 +191,7 @@ class StopOnSignal(Checkpoint):
             received = trainer.strategy.reduce_boolean_decision(received, all=False)
         if received:
             save(self.path)
-            raise Interrupted(self._received or signal.SIGTERM)
+            stop = Interrupted(self._received or signal.SIGTERM)
+            if multiprocessing.parent_process() is not None:  # which is told by the exit code
+                raise SystemExit(stop.exit_code)
+            raise stop

@@ -11,6 +11,7 @@ A setting that would have no effect is refused too: who sets it expects somethin
 from __future__ import annotations
 
 import copy
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,10 @@ from typing import Any, cast
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.batches import EpochBatches
+from facenet_demo.commands import Interrupted
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.records import UserError
 from facenet_demo.tasks.base import FaceTask
@@ -132,6 +134,11 @@ def in_words() -> Iterator[None]:
         if kind.endswith(".MisconfigurationException"):
             raise UserError(f"The settings under --trainer do not work here: {text}") from error
         raise
+    except ProcessExitedException as error:
+        stopped = error.exit_code - 128
+        if stopped not in (signal.SIGINT, signal.SIGTERM):
+            raise
+        raise Interrupted(stopped) from error
     except Exception as error:
         if not _is_refusal(error):
             raise

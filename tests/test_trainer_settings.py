@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.callbacks import History
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
+from facenet_demo.commands import Interrupted
 from facenet_demo.records import UserError
 from facenet_demo.refusals import in_words
 from facenet_demo.tasks.classification import ClassificationTask
@@ -147,7 +149,11 @@ REFUSED = [
     ("--trainer.accelerator=cpu --trainer.devices=-1", "devices"),
     ("--trainer.strategy=nonsense", "invalid strategy name"),
     ("--trainer.strategy=deepspeed", "DeepSpeed"),
-    ("--trainer.logger=WandbLogger", "Requirement 'wandb"),
+    pytest.param(
+        "--trainer.logger=WandbLogger",
+        "Requirement 'wandb",
+        marks=pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is there"),
+    ),
     ("--trainer.callbacks=EarlyStopping --trainer.callbacks.monitor=val/los", "`val/los`"),
     ("--trainer.callbacks=ModelCheckpoint --trainer.callbacks.monitor=val/los", "'val/los'"),
     ("--trainer.callbacks=LearningRateFinder", "LearningRateFinder cannot set"),
@@ -207,6 +213,14 @@ def test_errors_of_other_processes(last_line: str, said: str | None) -> None:
     expected: Any = ProcessRaisedException if said is None else UserError
     with pytest.raises(expected, match=said or "a fault"), in_words():
         raise ProcessRaisedException(sent, 0, 1)
+
+
+def test_other_processes_say_by_their_exit_code_that_they_were_interrupted() -> None:
+    with pytest.raises(Interrupted) as stop, in_words():
+        raise ProcessExitedException("ended", 0, 1, exit_code=143)
+    assert stop.value.exit_code == 143
+    with pytest.raises(ProcessExitedException), in_words():
+        raise ProcessExitedException("ended", 0, 1, exit_code=1)
 
 
 # What is kept where
