@@ -10,10 +10,15 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock
+
+from facenet_demo.records import UserError
 
 try:
     import fcntl
@@ -32,15 +37,101 @@ def cache_folder() -> Path:
     return Path(base) / "facenet_demo"
 
 
+class DamagedError(Exception):
+    """A file that is not what was written; the message says which, and what is wrong with it."""
+
+
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def reading(path: Path) -> Iterator[Path]:
+    """Turn what is wrong with a file's content into a `DamagedError`.
+
+    Raises:
+        OSError: if the file is there and cannot be read, which says nothing of its content.
+    """
+    try:
+        yield path
+    except FileNotFoundError as error:
+        raise DamagedError(f"{Path(error.filename).name} is missing") from error
+    except OSError:
+        raise
+    except Exception as error:  # readers raise whatever garbage leads them to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedError(f"{path.name}: {reason}") from error
+
+
+def private_folder(path: Path) -> int:
+    """Make a folder that its user alone can look into; one that is there keeps its permissions.
+
+    Returns:
+        Which permissions of the group are for what is made in it: those to read, if the group may
+        write into the folder itself, which somebody must have said (chmod g+w). None for others.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return 0o050 if path.stat().st_mode & stat.S_IWGRP else 0
+
+
+def own_folder(path: Path) -> None:
+    """Make a private folder, or go on in one of one's own that is there, without links in it.
+
+    Where others can write they may have made it before, to have a file of ours written elsewhere.
+
+    Raises:
+        UserError: if it is not one's own.
+    """
+    try:
+        path.mkdir(mode=0o700)
+        return
+    except FileExistsError:
+        found = path.lstat()
+    user = os.geteuid() if hasattr(os, "geteuid") else found.st_uid  # Windows has no such number
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
+        raise UserError(
+            f"{path} is not a folder of your own. Remove it, or set another folder in "
+            "FACENET_DEMO_CACHE."
+        )
+    allow(path, 0)  # from here on nobody else can add one
+    if any(not entry.is_file() or entry.is_symlink() for entry in path.iterdir()):
+        shutil.rmtree(path)
+        path.mkdir(mode=0o700)
+
+
+def allow(path: Path, others: int) -> None:
+    """Give others than its user these permissions of a file or folder, and no more."""
+    with suppress(PermissionError):  # some file systems know none
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o077 | others)
+
+
+def file_lock(path: Path, mode: int = 0o644) -> FileLock:
+    """A lock between processes.
+
+    Raises:
+        UserError: if a link lies in its place, which some versions of filelock would follow.
+    """
+    if path.is_symlink():
+        raise UserError(f"{path} is a link; what it leads to would be emptied. Remove it.")
+    return FileLock(path, mode=mode)
+
+
+def open_no_link(path: Path, mode: str) -> IO[bytes]:
+    """Open a file of bytes; a link in its place is an error rather than written through."""
+    no_link = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
+    return open(path, mode, opener=lambda p, flags: os.open(p, flags | no_link, 0o666))
+
+
+@contextmanager
+def new_file(path: Path, private: bool = False) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it becomes `path` if the block ends well.
 
     What a killed block left of the same file is removed. An error of the system that names no file,
-    as where the disk is full, names `path`.
+    as where the disk is full, names `path`. A private file is readable by its user alone, unless it
+    takes the place of one that others may read.
     """
     make_folder(path.parent)
-    temporary, held = _held_file(path)
+    mode = 0o666
+    if private:
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    temporary, held = _held_file(path, mode)
     try:
         with naming(path):
             yield temporary
@@ -122,7 +213,7 @@ def make_folder(path: Path) -> None:
         folder.mkdir(exist_ok=True)
 
 
-def _held_file(path: Path) -> tuple[Path, IO[bytes]]:
+def _held_file(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
     """A new empty file to write `path` to, and a lock on it for as long as somebody writes.
 
     Its name is always the same, unless another process is writing the same file: so what a killed
@@ -134,8 +225,8 @@ def _held_file(path: Path) -> tuple[Path, IO[bytes]]:
         with suppress(OSError):  # it is another user's, or no file
             _remove_abandoned(temporary)
         with suppress(FileExistsError):
-            # Not tempfile's, which makes files private: a result is as readable as any new file.
-            held = temporary.open("xb")
+            # Not tempfile's, which are private always.
+            held = os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb")
             if _lock(held.fileno(), unsure=True) and os.fstat(held.fileno()).st_nlink:
                 return temporary, held
             held.close()  # another process took it for abandoned at this very moment

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from facenet_demo.records import UserError
 from facenet_demo.storage import (
     cache_folder,
     make_folder,
     new_file,
     new_folder,
+    own_folder,
     remove_leftovers,
     write_json,
 )
@@ -76,6 +78,40 @@ def test_what_is_new_is_as_readable_as_any_new_file(tmp_path: Path, mask: int) -
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o666 & ~mask
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o777 & ~mask
+
+
+def test_a_private_file_is_for_its_user_alone_unless_others_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with new_file(path, private=True) as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    with new_file(path, private=True):
+        pass
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_folder_of_ones_own_has_no_links_and_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    path = tmp_path / "a"
+    own_folder(path)
+    (path / "kept").touch()
+    path.chmod(0o777)
+    own_folder(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert [p.name for p in path.iterdir()] == ["kept"]
+    (path / "link").symlink_to(tmp_path / "mine")
+    own_folder(path)
+    assert list(path.iterdir()) == []
+    assert (tmp_path / "mine").read_text() == "mine"
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(UserError, match="link is not a folder of your own"):
+        own_folder(tmp_path / "link")
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(UserError, match="a is not a folder of your own"):
+        own_folder(path)
 
 
 def test_json_is_read_back_as_it_was(tmp_path: Path) -> None:

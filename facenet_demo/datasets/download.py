@@ -17,11 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from facenet_demo.progress import download_bar
 from facenet_demo.records import UserError
-from facenet_demo.storage import new_folder, remove_leftovers
+from facenet_demo.storage import file_lock, new_folder, open_no_link, remove_leftovers
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
@@ -53,7 +51,7 @@ def fetch_archive(archive: Archive, target: Path) -> Path:
         return folder
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with file_lock(target / f"{archive.folder}.lock"):
             if folder.is_dir():  # another process was faster
                 return folder
             remove_leftovers(folder)
@@ -86,6 +84,8 @@ def _inside(folder: str) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | N
 
 def _download(archive: Archive, file: Path) -> None:
     """Append to `file` what is still missing of the archive, then check it."""
+    if file.is_symlink():
+        file.unlink()
     have = file.stat().st_size if file.exists() else 0
     request = urllib.request.Request(archive.url)
     if have:
@@ -96,7 +96,7 @@ def _download(archive: Archive, file: Path) -> None:
             have = have if resumed else 0
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
-            with file.open("ab" if resumed else "wb") as out, download_bar() as bar:
+            with open_no_link(file, "ab" if resumed else "wb") as out, download_bar() as bar:
                 task = bar.add_task(archive.folder, total=total, completed=have)
                 while chunk := response.read(_CHUNK):
                     out.write(chunk)

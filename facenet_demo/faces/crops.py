@@ -10,7 +10,10 @@ person's other photos: see `crowds`.
 
 The folder is keyed by everything that made it: the photos (path, size, time of change), the
 settings, the versions of detector and format. It appears under its name only when it is complete;
-a preparation that was stopped goes on where it was.
+a preparation that was stopped goes on where it was, and one that was damaged is made anew.
+
+Its user alone can look into it. Who shares a cache says so: `chmod g+rwxs` on its folder `crops`
+lets the group read what is made there from then on.
 """
 
 from __future__ import annotations
@@ -28,19 +31,27 @@ from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from facenet_demo.faces import align, crowds, detect
 from facenet_demo.faces.texts import Texts, map_array, write_texts
 from facenet_demo.parallel import ordered_map
-from facenet_demo.progress import track
+from facenet_demo.progress import console, track
 from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import as_text
+from facenet_demo.storage import (
+    DamagedError,
+    allow,
+    as_text,
+    file_lock,
+    own_folder,
+    private_folder,
+    reading,
+)
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 5
 _LOG, _PHOTOS, IMAGES = "photos.jsonl", "photos.npy", "images.u8"
+_CHOSEN = ("overruled", "unclear")  # rows of `Crops` where photos show several faces
 # What is kept of each photo beside its pixels, see `Crops`.
 PHOTO = np.dtype(
     [
@@ -136,29 +147,43 @@ def prepare_crops(
     folder = crops_folder(samples, settings, cache)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                unfinished.mkdir(exist_ok=True)
+        group = private_folder(folder.parent)
+        # Who shares the folder waits for the same lock.
+        with file_lock(folder.with_name(f"{folder.name}.lock"), 0o660 if group else 0o600):
+            if os.path.isdir(folder):  # noqa: PTH112 - False, too, where it cannot be read
                 try:
-                    _make(samples, settings, unfinished, num_threads or os.cpu_count() or 1)
-                except OSError:  # most likely there is no space left
-                    shutil.rmtree(unfinished, ignore_errors=True)
-                    raise
-                unfinished.replace(folder)
+                    return _load(folder, settings)
+                except DamagedError as damage:
+                    console.print(
+                        f"The aligned faces in {folder} are damaged ({damage}) and are made anew."
+                    )
+                    shutil.rmtree(folder)
+            own_folder(unfinished)
+            try:
+                _make(samples, settings, unfinished, num_threads or os.cpu_count() or 1)
+            except OSError:  # most likely there is no space left
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+            for path in unfinished.iterdir():
+                allow(path, group & 0o040)
+            allow(unfinished, group)
+            unfinished.replace(folder)
+            return _load(folder, settings)
     except OSError as error:
         raise UserError(
             f"The aligned faces could not be written to {folder}: {error.strerror or error}. "
             "Free some space there, or set another folder in FACENET_DEMO_CACHE."
         ) from error
-    return _load(folder)
 
 
 def find_crops(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Crops | None:
     """The crops of `samples` if they are in the cache; the samples are looked at one by one."""
     folder = crops_folder(samples, settings, cache)
-    # False, too, where the cache cannot be read, which `prepare_crops` then says.
-    return _load(folder) if os.path.isdir(folder) else None  # noqa: PTH112
+    try:
+        # False, too, where the cache cannot be read, which `prepare_crops` then says.
+        return _load(folder, settings) if os.path.isdir(folder) else None  # noqa: PTH112
+    except (DamagedError, OSError):
+        return None  # as it says of these
 
 
 def crops_folder(samples: Iterable[Sample], settings: CropSettings, cache: Path) -> Path:
@@ -181,34 +206,33 @@ def _make(
 ) -> None:
     """Fill `folder`, going on where an earlier call was stopped."""
     log, images = folder / _LOG, folder / IMAGES
-    done = _done(log, images, settings)
+    done = _done(log, images, settings, len(samples))
     # Written in order rather than into a mapped array: a full disk is then an error, not a signal.
     with images.open("ab") as out, log.open("a", encoding="utf-8") as lines:
         paths = [sample.path for sample in samples[done:]]
         crops = _crop_all(paths, settings, num_threads)
         for crop in track(crops, len(samples), "Finding faces", done=done):
             if isinstance(crop, str):
-                photo: dict[str, Any] = {"left_out": crop}
+                line: dict[str, Any] = {"left_out": crop}
             else:
-                photo = {**crop.photo, "faces": crop.faces}
+                line = {**crop.photo, "faces": crop.faces}
                 out.write(crop.image.tobytes())
                 out.flush()  # the pixels first: a line stands for a crop that is there
-            lines.write(json.dumps(photo) + "\n")
+            lines.write(json.dumps(line) + "\n")
             lines.flush()
     photos = np.zeros(len(samples), PHOTO)
     kept: list[Sample] = []
     left_out: list[LeftOut] = []
     several: dict[int, np.ndarray] = {}
     with log.open(encoding="utf-8") as lines:
-        for sample, line in zip(samples, lines, strict=True):
-            photo = json.loads(line)
-            if "left_out" in photo:
-                left_out.append(LeftOut(as_text(sample.path.absolute()), photo["left_out"]))
+        for sample, written in zip(samples, lines, strict=True):
+            photo = _entry(written)
+            if isinstance(photo, str):
+                left_out.append(LeftOut(as_text(sample.path.absolute()), photo))
             else:
-                faces = photo.pop("faces")
+                photos[len(kept)], faces = photo
                 if faces:
                     several[len(kept)] = np.array(faces)
-                photos[len(kept)] = tuple(photo.values())
                 kept.append(sample)
     photos = photos[: len(kept)]
     chosen = _choose_faces(kept, photos, several, settings, images, num_threads)
@@ -240,7 +264,7 @@ def _choose_faces(
     Returns:
         the rows that are `overruled` and `unclear`, see `Crops`.
     """
-    chosen: dict[str, list[int]] = {"overruled": [], "unclear": []}
+    chosen: dict[str, list[int]] = {name: [] for name in _CHOSEN}
     if not several:
         return chosen
     size = settings.size
@@ -316,17 +340,44 @@ def write_index(
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
 
 
-def _done(log: Path, images: Path, settings: CropSettings) -> int:
+def _entry(line: str | bytes) -> tuple[np.ndarray, list[Any]] | str:
+    """What a line of the log says of a photo: what is kept of it, and of several faces the
+    landmarks; or why there is no crop.
+
+    Raises:
+        ValueError: if it says neither.
+    """
+    photo = json.loads(line)
+    if isinstance(photo, dict) and isinstance(photo.get("left_out"), str):
+        return photo["left_out"]
+    if not isinstance(photo, dict) or tuple(photo) != (*(PHOTO.names or ()), "faces"):
+        raise ValueError("it is not of a photo")
+    faces = photo.pop("faces")
+    if faces and np.shape(faces)[1:] != PHOTO["landmarks"].shape:
+        raise ValueError("its faces have another shape")
+    if any(np.shape(value) != PHOTO[name].shape for name, value in photo.items()):
+        raise ValueError("its numbers have another shape")
+    try:
+        return np.array(tuple(photo.values()), PHOTO), faces
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _done(log: Path, images: Path, settings: CropSettings, most: int) -> int:
     """How many photos an earlier call finished; what it left half done is cut off."""
     whole = done = crops = 0
     if log.exists():
         with log.open("rb") as lines:
             for line in lines:
-                if not line.endswith(b"\n"):
+                try:
+                    entry = _entry(line)
+                except (ValueError, RecursionError):
+                    break
+                if not line.endswith(b"\n") or done == most:
                     break
                 whole += len(line)
                 done += 1
-                crops += "left_out" not in json.loads(line)
+                crops += not isinstance(entry, str)
     size = settings.size**2 * 3 * crops
     if (images.stat().st_size if images.exists() else 0) < size:
         whole = done = size = 0  # pixels were lost, as when the power fails
@@ -336,18 +387,38 @@ def _done(log: Path, images: Path, settings: CropSettings) -> int:
     return done
 
 
-def _load(folder: Path) -> Crops:
-    index = json.loads((folder / "index.json").read_text("utf-8"))
-    size = index["settings"]["size"]
-    photos = np.load(folder / _PHOTOS, mmap_mode="r")
-    return Crops(
-        images=map_array(folder / IMAGES, (len(photos), size, size, 3)),
-        people=Texts(folder / "people"),
-        files=Texts(folder / "files"),
-        left_out=[LeftOut(*entry) for entry in index["left_out"]],
-        **index["chosen"],
-        **{name: photos[name] for name in photos.dtype.names},
-    )
+def _load(folder: Path, settings: CropSettings) -> Crops:
+    """The crops in a finished folder.
+
+    Raises:
+        DamagedError: if it does not hold them.
+    """
+    with reading(folder / "index.json") as path:
+        index = json.loads(path.read_text("utf-8"))
+        left_out = [LeftOut(str(file), str(reason)) for file, reason in index["left_out"]]
+        if index["settings"] != asdict(settings):
+            raise ValueError("it is of crops of another kind")
+        chosen = {name: sorted(map(int, index["chosen"][name])) for name in _CHOSEN}
+    with reading(folder / _PHOTOS) as path:
+        photos = np.load(path, mmap_mode="r")
+        if photos.ndim != 1 or photos.dtype != PHOTO:
+            raise ValueError("it does not hold what is kept of photos")
+        if (photos["detected"].view(np.uint8) > 1).any():
+            raise ValueError("it holds a truth that is neither true nor false")
+    with reading(folder / IMAGES) as path:
+        images = map_array(path, (len(photos), settings.size, settings.size, 3))
+    people, files = (_texts(folder / name, len(photos)) for name in ("people", "files"))
+    numbers: dict[str, Any] = {name: photos[name] for name in PHOTO.names or ()}
+    return Crops(images=images, people=people, files=files, left_out=left_out, **chosen, **numbers)
+
+
+def _texts(path: Path, number: int) -> Texts:
+    with reading(path):
+        texts = Texts(path)
+        texts.check()
+        if len(texts) != number:
+            raise ValueError(f"there are {len(texts)} instead of {number}")
+    return texts
 
 
 def _crop_all(

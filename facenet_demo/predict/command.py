@@ -129,6 +129,7 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
         raise UserError("--save-gallery keeps a gallery: name its folder with --gallery.")
     if settings.save_gallery is not None and settings.save_gallery.suffix != SUFFIX:
         raise UserError(f"--save-gallery {settings.save_gallery} must end in {SUFFIX}.")
+    Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
     predictor = Predictor(
         settings.model,
         gallery=settings.gallery,

@@ -112,6 +112,8 @@ class Gallery(Namer):
     def save(self, path: Path | str) -> None:
         """Write a safetensors file with a JSON description in it: names and embeddings, no photo.
 
+        Only its user can read it, unless it takes the place of one that others may read.
+
         Raises:
             UserError: if it cannot be written.
         """
@@ -123,7 +125,7 @@ class Gallery(Namer):
         }
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
         try:
-            with new_file(Path(path)) as temporary:
+            with new_file(Path(path), private=True) as temporary:
                 save_file(tensors, temporary, {_KEY: json.dumps(described)})
         except (OSError, SafetensorError) as error:
             raise UserError(f"The gallery {path} cannot be written: {error}.") from error

@@ -16,7 +16,7 @@ from threading import Thread
 
 import pytest
 
-from facenet_demo.datasets import LFW, lfw
+from facenet_demo.datasets import LFW, download, lfw
 from facenet_demo.datasets.download import Archive, fetch_archive
 from facenet_demo.records import UserError
 
@@ -223,12 +223,28 @@ def test_an_archive_that_ends_too_early_is_an_error(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
-def test_a_disk_that_fills_while_downloading_is_said(server: Server, tmp_path: Path) -> None:
+def test_a_disk_that_fills_while_downloading_is_said(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = server.archive(tar_of(PHOTOS, mode="w"))
-    (tmp_path / "faces.download").symlink_to("/dev/full")
+    full = Path("/dev/full")
+    monkeypatch.setattr(download, "open_no_link", lambda path, mode: full.open("wb", buffering=0))
     with pytest.raises(UserError, match="No space left on device"):
         fetch_archive(archive, tmp_path)
     assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.parametrize("name", ["faces.download", "faces.lock"])
+def test_nothing_is_written_through_a_link_that_somebody_planted(
+    name: str, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / name).symlink_to(tmp_path / "mine")
+    with contextlib.suppress(UserError):
+        fetch_archive(server.archive(tar_of(PHOTOS)), tmp_path / "cache")
+        assert_unpacked(tmp_path / "cache")
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_a_full_disk_is_said(
