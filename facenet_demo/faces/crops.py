@@ -398,7 +398,7 @@ def _load(folder: Path, settings: CropSettings) -> Crops:
         left_out = [LeftOut(str(file), str(reason)) for file, reason in index["left_out"]]
         if index["settings"] != asdict(settings):
             raise ValueError("it is of crops of another kind")
-        chosen = {name: sorted(map(int, index["chosen"][name])) for name in _CHOSEN}
+        more: dict[str, Any] = {n: sorted(map(int, index["chosen"][n])) for n in _CHOSEN}
     with reading(folder / _PHOTOS) as path:
         photos = np.load(path, mmap_mode="r")
         if photos.ndim != 1 or photos.dtype != PHOTO:
@@ -408,7 +408,7 @@ def _load(folder: Path, settings: CropSettings) -> Crops:
     with reading(folder / IMAGES) as path:
         images = map_array(path, (len(photos), settings.size, settings.size, 3))
     people, files = (_texts(folder / name, len(photos)) for name in ("people", "files"))
-    numbers: dict[str, Any] = {name: photos[name] for name in PHOTO.names or ()}
+    more |= {name: photos[name] for name in PHOTO.names or ()}
     return Crops(images=images, people=people, files=files, left_out=left_out, **chosen, **numbers)
 
 

@@ -159,6 +159,7 @@ def test_it_is_saved_and_read_whole(
     gallery: Gallery, predictor: Predictor, tmp_path: Path, orl_root: Path
 ) -> None:
     gallery.save(tmp_path / "a.safetensors")
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o600, "it is for its user alone"
     read = load_gallery(tmp_path / "a.safetensors", predictor.model)
     photo = orl_root / "s21/5.pgm"
     assert Predictor(predictor.model, gallery=tmp_path / "a.safetensors")(photo) == Predictor(
