@@ -409,7 +409,7 @@ def _load(folder: Path, settings: CropSettings) -> Crops:
         images = map_array(path, (len(photos), settings.size, settings.size, 3))
     people, files = (_texts(folder / name, len(photos)) for name in ("people", "files"))
     more |= {name: photos[name] for name in PHOTO.names or ()}
-    return Crops(images=images, people=people, files=files, left_out=left_out, **chosen, **numbers)
+    return Crops(images=images, people=people, files=files, left_out=left_out, **more)
 
 
 def _texts(path: Path, number: int) -> Texts:
