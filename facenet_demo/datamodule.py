@@ -291,7 +291,7 @@ class FaceDataModule(pl.LightningDataModule):
         kind = SameBatches if overfit else EpochBatches
         batches = kind(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
         return DataLoader(
-            CropDataset(self.crops.images, labels, rows),
+            CropDataset(self.crops, labels, rows),
             sampler=batches,
             batch_size=None,  # the sampler hands out whole batches
             num_workers=self.num_workers,
@@ -307,14 +307,14 @@ class CropDataset(Dataset):
     """Whole batches of stored crops, read at once.
 
     Args:
-        images: `(N, S, S, 3)` uint8.
+        crops: N of them. A worker process that does not share this one's memory opens their files.
         labels: `(N,)` int64.
         rows: those of the N that belong to the data set. A batch may hold `PADDING` in place of a
             position: a black crop with the label `PADDED`, to be left out of every result.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
-        self.images = images
+    def __init__(self, crops: Crops, labels: np.ndarray, rows: np.ndarray) -> None:
+        self.crops = crops
         self.labels = labels
         self.rows = rows
 
@@ -323,7 +323,7 @@ class CropDataset(Dataset):
 
     def __getitem__(self, positions: list[int]) -> Batch:
         rows = self.rows[positions]
-        images, labels = self.images[rows], self.labels[rows]
+        images, labels = self.crops.images[rows], self.labels[rows]
         padded = np.array(positions) == PADDING
         images[padded], labels[padded] = 0, PADDED
         return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,12 +30,26 @@ _LONGEST_NAME = 200  # bytes of a name that becomes part of a longer one; most f
 
 
 def cache_folder() -> Path:
-    """Where downloads and crops are kept: $FACENET_DEMO_CACHE, or the user's cache folder."""
+    """Where downloads and crops are kept: $FACENET_DEMO_CACHE, or the user's cache folder.
+
+    For a user without a home, as in many a container, it is a folder among the temporary ones.
+
+    Raises:
+        UserError: if somebody else has made that.
+    """
     named = os.environ.get("FACENET_DEMO_CACHE")
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "facenet_demo"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Path(named).expanduser() if named else Path(base).expanduser() / "facenet_demo"
+    except RuntimeError:  # there is no home
+        folder = Path(tempfile.gettempdir()) / f"facenet_demo-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise UserError(
+                f"There is no home folder to keep aligned faces in, and {folder} is somebody "
+                "else's. Name a folder of your own in FACENET_DEMO_CACHE."
+            ) from None
+        return folder
 
 
 class DamagedError(Exception):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -119,6 +120,30 @@ def test_worker_processes_give_the_same_batches(people_folder: Path) -> None:
         by_workers.append([*data.train_dataloader(), *data.test_dataloader()])
     for alone, shared in zip(*by_workers, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+def test_a_spawned_worker_opens_the_crops_itself(people_folder: Path) -> None:
+    here, there = (
+        make_data(people_folder, num_workers=workers).test_dataloader() for workers in (0, 1)
+    )
+    there.multiprocessing_context = "spawn"  # as on macOS and Windows
+    for alone, shared in zip(here, there, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+def test_what_a_spawned_worker_is_sent_holds_no_pixels(people_folder: Path) -> None:
+    data = make_data(people_folder)
+    sent = pickle.dumps(data.train_dataloader().dataset)
+    assert len(sent) < 3000 < data.crops.images.nbytes / 10
+    crops = pickle.loads(pickle.dumps(data.crops))
+    assert np.array_equal(crops.images, data.crops.images)
+    assert [*crops.people] == [*data.crops.people]
+    assert np.array_equal(crops.landmarks, data.crops.landmarks)
+
+
+def test_crops_that_lie_in_no_file_are_pickled_whole(people_folder: Path) -> None:
+    crops = replace(make_data(people_folder).crops, images=np.ones((18, 2, 2, 3), np.uint8))
+    assert pickle.loads(pickle.dumps(crops)).images.shape == (18, 2, 2, 3)
 
 
 # Windows

@@ -6,9 +6,11 @@ import fcntl
 import json
 import math
 import os
+import pwd
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -289,3 +291,27 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
         (tmp_path / "another").read_text()
     assert missing.value.filename == str(tmp_path / "another")
     assert list(tmp_path.iterdir()) == []
+
+
+def no_user(uid: int) -> None:
+    raise KeyError(uid)
+
+
+def test_a_user_without_a_home_has_a_cache_that_is_theirs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FACENET_DEMO_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_user)  # as of a number that has no name, in a container
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = cache_folder()
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o077 == 0
+    assert cache_folder() == folder
+    folder.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"somebody else's.*FACENET_DEMO_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("FACENET_DEMO_CACHE", str(tmp_path / "named"))
+    assert cache_folder() == tmp_path / "named"

@@ -123,6 +123,12 @@ class Crops:
     def __len__(self) -> int:
         return len(self.people)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # Another process opens the files itself: pickled, the arrays would be all their pixels.
+        if isinstance(self.images, np.memmap):
+            return _load, (Path(str(self.images.filename)).parent,)
+        return super().__reduce__()
+
 
 class _Crop(NamedTuple):
     image: np.ndarray
