@@ -24,7 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.features.trace import Trace, evaluating
+from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.records import Batch
 from facenet_demo.tasks.base import FaceTask
@@ -183,10 +183,13 @@ class FeatureBoard(Callback):
         network = task.network
         sheet = plots.kernel_sheet(network.first_kernels.numpy())
         _add_image(writer, "kernels", sheet, epoch)
-        with evaluating(network), Trace(network, network.layers) as trace:
-            network(self._windows.to(task.device))
+        windows = self._windows.to(task.device)
+        unread = unreadable(network, network.layers, windows[:1])
+        layers = [layer for layer in network.layers if layer not in unread]
+        with evaluating(network), Trace(network, layers) as trace:
+            network(windows)
         faces = to_pixels(self._windows)
-        for layer in network.layers:
+        for layer in layers:
             maps = trace[layer][:, :_NUM_MAPS].float().cpu().numpy()
             if maps.ndim == 4:
                 sheet = plots.activation_sheet(faces, maps)

@@ -27,6 +27,7 @@ from facenet_demo.features.progression import (
     top_units,
 )
 from facenet_demo.features.selectivity import pool, selectivity
+from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.tasks.classification import ClassificationTask
 
@@ -57,7 +58,8 @@ class ProgressionBoard(Callback):
     def _write_scores(
         self, writer: SummaryWriter, task: ClassificationTask, data: FaceDataModule, epoch: int
     ) -> None:
-        network, layers, rows = task.network, task.network.layers, data.split.rows
+        network, rows = task.network, data.split.rows
+        layers = _layers(task, data)
         held = rows["val"] if len(rows["val"]) > 1 else rows["train"]
         chosen, held_out = (
             dissect(network, layers, views, len(PARTS))
@@ -93,7 +95,7 @@ class ProgressionBoard(Callback):
         network = task.network
         evidence = make_evidence(data, 2 * self.num_views, 0, task.device)
         twin = untrained_twin(network, task.network_settings, evidence.train_windows, seed=1)
-        layers = network.layers
+        layers = _layers(task, data)
         trained, control = (measure(one, layers, evidence) for one in (network, twin))
         figure = plots.progression(
             layers,
@@ -113,3 +115,10 @@ class ProgressionBoard(Callback):
             ]
             sheet = plots.tile(np.stack(sheets), columns=4, gap=8)
             writer.add_image(f"test/patches/{layer}", sheet, dataformats="HWC")
+
+
+def _layers(task: ClassificationTask, data: FaceDataModule) -> list[str]:
+    """The network's layers that have maps, or numbers of each unit."""
+    window = data.windows(data.split.rows["train"][:1]).to(task.device)
+    unread = unreadable(task.network, task.network.layers, window)
+    return [layer for layer in task.network.layers if layer not in unread]

@@ -1,9 +1,9 @@
-"""The commands, one after the other, as somebody with these versions of them all has them.
+"""The commands, one after the other, with these versions of Python and packages.
 
     python tests/smoke.py                # in the root of the repository, a minute on 2 cores
 
 Trains, predicts, visualises, searches and exports on the ORL faces, all of it briefly; whether the
-answers are good is not asked here. A warning that a package deprecates what is called is shown.
+answers are good is not asked here.
 """
 
 from __future__ import annotations

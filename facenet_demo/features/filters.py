@@ -104,6 +104,7 @@ def _candidates(size: int) -> tuple[np.ndarray, np.ndarray]:
     angles = np.arange(8) * np.pi / 8
     frequencies = np.array([0.05, 0.12, 0.2, 0.3])
     sigmas = np.array([1.0, 2.0, 3.5])
+    sigmas = sigmas[sigmas <= size]  # the search's bound
     grid = np.meshgrid(centres, centres, angles, frequencies, sigmas, sigmas, indexing="ij")
     candidates = np.stack([axis.ravel() for axis in grid], axis=1)
     return candidates, _basis(candidates, size)
@@ -125,7 +126,7 @@ def _basis(p: np.ndarray, size: int) -> np.ndarray:
     even = window * np.cos(2 * np.pi * frequency * u)
     odd = window * np.sin(2 * np.pi * frequency * u)
     even -= even.mean(axis=1, keepdims=True)
-    even /= np.linalg.norm(even, axis=1, keepdims=True)
+    even /= np.maximum(np.linalg.norm(even, axis=1, keepdims=True), 1e-9)
     odd -= odd.mean(axis=1, keepdims=True)
     odd -= (odd * even).sum(axis=1, keepdims=True) * even
     odd /= np.maximum(np.linalg.norm(odd, axis=1, keepdims=True), 1e-9)

@@ -19,6 +19,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import nn
@@ -110,8 +111,54 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def maps_of(output: torch.Tensor) -> torch.Tensor:
-    """A layer's output as maps `(B, U, H, W)`; that of a layer without space has one position."""
-    return output if output.ndim == 4 else output.flatten(1)[:, :, None, None]
+    """A layer's output as maps `(B, U, H, W)`; that of a layer without space has one position.
+
+    Raises:
+        ValueError: if it is neither maps nor numbers `(B, U)`.
+    """
+    if output.ndim not in (2, 4):
+        raise ValueError(f"{tuple(output.shape)} is neither maps (B, U, H, W) nor numbers (B, U)")
+    return output if output.ndim == 4 else output[:, :, None, None]
+
+
+def unreadable(network: nn.Module, layers: Sequence[str], images: torch.Tensor) -> dict[str, str]:
+    """Those of some layers that `maps_of` cannot read, each with what it puts out instead.
+
+    Args:
+        network: any module.
+        layers: dotted names of modules in it.
+        images: square ones that it takes; one will do.
+    """
+    found = dict.fromkeys(layers, "nothing, since it is never called")
+
+    def look(layer: str, output: Any) -> None:
+        if not isinstance(output, torch.Tensor):
+            found[layer] = f"a {type(output).__name__}"
+        elif _has_units_first(output):
+            found.pop(layer, None)
+        else:
+            found[layer] = f"{tuple(output.shape)}"
+
+    modules = dict(network.named_modules())
+    handles = [
+        modules[layer].register_forward_hook(lambda _, __, out, layer=layer: look(layer, out))
+        for layer in found
+    ]
+    try:
+        with evaluating(network):
+            network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _has_units_first(output: torch.Tensor) -> bool:
+    """Whether it is `(B, U)` or `(B, U, h, w)`, and neither tokens nor maps with units last."""
+    if output.ndim != 4:
+        return output.ndim == 2
+    _, rows, columns, units = output.shape
+    return not rows == columns != units
 
 
 class _Stop(Exception):  # noqa: N818 - not an error

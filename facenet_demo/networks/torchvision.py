@@ -62,7 +62,7 @@ class TorchvisionNetwork(FaceNetwork):
         features = self.body.get_submodule(linear[-1]).in_features
         self.body.set_submodule(linear[-1], nn.Identity())
         self.first_layer = f"body.{convolutions[0]}"
-        self.layers = tuple(f"body.{name}" for name, _ in self.body.named_children())
+        self.layers = tuple(_children(self, "body"))
         self.blocks = _with_convolutions(self, "body")
         # Many networks have them all in one child, `features`: there it goes on.
         while len(self.blocks) == 1 and (inside := _with_convolutions(self, self.blocks[0])):
@@ -80,7 +80,16 @@ class TorchvisionNetwork(FaceNetwork):
 def _with_convolutions(network: nn.Module, parent: str) -> tuple[str, ...]:
     """The children of a module, dotted names, that are convolutions or hold some."""
     return tuple(
-        f"{parent}.{name}"
-        for name, child in network.get_submodule(parent).named_children()
+        name
+        for name, child in _children(network, parent).items()
         if any(isinstance(module, nn.Conv2d) for module in child.modules())
     )
+
+
+def _children(network: nn.Module, parent: str) -> dict[str, nn.Module]:
+    """The children of a module by dotted name; of a list of modules, which is never called, its."""
+    found: dict[str, nn.Module] = {}
+    for name, child in network.get_submodule(parent).named_children():
+        path = f"{parent}.{name}"
+        found |= _children(network, path) if isinstance(child, nn.ModuleList) else {path: child}
+    return found

@@ -21,7 +21,7 @@ from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import score
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.progression import MEASURES, Evidence
-from facenet_demo.features.trace import Trace, evaluating
+from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.progress import console, steps
@@ -145,7 +145,7 @@ def visualize(
         folder = folder.parent
     trained = load_classifier(run)
     data = _data(folder, config, trained, modules)
-    layers = _checked(layers or trained.network.blocks, trained)
+    layers = _checked(layers, trained)
     chosen = _chosen(units, layers)
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
@@ -216,18 +216,29 @@ def _data(
     return data
 
 
-def _checked(layers: Sequence[str], trained: TrainedNetwork) -> list[str]:
+def _checked(named: Sequence[str] | None, trained: TrainedNetwork) -> list[str]:
+    """The layers to look into: those that were named, or the network's blocks."""
+    network, layers = trained.network, named or trained.network.blocks
     try:
-        Trace(trained.network, layers)
+        Trace(network, layers)
     except ValueError as error:
         raise UserError(f"--layers: {error}") from error
-    if len(set(layers)) < 2:
+    window = torch.zeros(1, 3, trained.window, trained.window)
+    for layer, output in unreadable(network, layers, window).items():
         raise UserError(
-            f"A progression needs two layers or more, not {', '.join(layers)}: name some with "
-            "--layers."
+            f"--layers: {layer} puts out {output}; looked into are maps (B, U, h, w) and numbers "
+            "(B, U) of units."
+        )
+    if len(set(layers)) < 2:
+        found = ", ".join(layers)
+        raise UserError(
+            f"A progression needs two layers or more, not {found}: name some with --layers."
+            if named
+            else "A progression needs two layers or more, and of this network's blocks only "
+            f"{found} puts out maps; others may put out tokens. Name layers with --layers."
         )
     # From the first to the last, which is what the progression is about.
-    return [name for name, _ in trained.network.named_modules() if name in layers]
+    return [name for name, _ in network.named_modules() if name in layers]
 
 
 def _chosen(units: Sequence[str], layers: Sequence[str]) -> dict[str, list[int]]:

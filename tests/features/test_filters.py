@@ -66,3 +66,23 @@ def test_an_empty_kernel_explains_nothing() -> None:
 def test_share_counts_units_above_the_threshold() -> None:
     r2 = np.array([0.2, 0.7, 0.71, 0.9])
     assert GaborFit(r2, r2, r2).share == 0.5
+
+
+@pytest.mark.parametrize("side", range(1, 9))
+def test_a_kernel_of_any_size_has_an_answer(side: int) -> None:
+    place = np.arange(side) - (side - 1) / 2
+    edge = np.broadcast_to(np.sin(place), (side, side))
+    noise = np.random.default_rng(0).normal(size=(2, 3, side, side))
+    fit = fit_gabors(np.concatenate([coloured(edge, (1, 1, 1))[None], noise]))
+    assert ((fit.r2 >= 0) & (fit.r2 <= 1)).all()
+    assert np.isfinite(fit.orientation).all()
+    if side == 1:
+        assert fit.r2.max() == 0, "one weight has no variation to explain"
+    else:
+        assert fit.r2[0] > 0.95
+        assert abs(np.sin(fit.orientation[0])) < 0.1
+
+
+def test_fits_of_larger_kernels_stay_what_they_were() -> None:
+    kernels = np.random.default_rng(0).normal(size=(3, 3, SIZE, SIZE))
+    assert fit_gabors(kernels).r2 == pytest.approx([0.30425, 0.33828, 0.36452], abs=1e-4)
