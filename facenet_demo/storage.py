@@ -186,8 +186,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what killed `new_file` or `new_folder` calls for `path` left; call it under a lock."""
-    start = re.escape(_beside(path, "").name)
-    temporary = re.compile(rf"{start}[^.]+({re.escape(path.suffix)})?")
+    start, suffix = re.escape(_beside(path, "").name), re.escape(path.suffix)
+    temporary = re.compile(rf"{start}([0-9a-f]{{8}}|unfinished)({suffix})?")
     for leftover in list(path.parent.iterdir()) if path.parent.is_dir() else ():
         if not temporary.fullmatch(leftover.name):
             continue

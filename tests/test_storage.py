@@ -162,11 +162,11 @@ def test_what_others_with_a_like_name_are_writing_stays(other: str, tmp_path: Pa
 
 
 def test_leftovers_of_other_paths_stay(tmp_path: Path) -> None:
-    for name in (".key.x1", ".other.x1", "key", "key.lock"):
+    for name in (".key.00000001", ".other.00000001", "key", "key.lock"):
         (tmp_path / name).mkdir()
-    (tmp_path / ".key.x2").touch()
+    (tmp_path / ".key.00000002").touch()
     remove_leftovers(tmp_path / "key")
-    assert {p.name for p in tmp_path.iterdir()} == {".other.x1", "key", "key.lock"}
+    assert {p.name for p in tmp_path.iterdir()} == {".other.00000001", "key", "key.lock"}
 
 
 def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

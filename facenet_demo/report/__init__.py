@@ -25,7 +25,7 @@ from facenet_demo.report.contents import (
     Verdict,
 )
 from facenet_demo.report.measures import MEASURES, SCORES, Measure
-from facenet_demo.report.writer import start_report, write_report
+from facenet_demo.report.writer import report_path, start_report, write_report
 
 __all__ = [
     "MEASURES",
@@ -49,6 +49,7 @@ __all__ = [
     "Report",
     "UnitPage",
     "Verdict",
+    "report_path",
     "start_report",
     "write_report",
 ]

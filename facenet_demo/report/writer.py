@@ -1,12 +1,13 @@
 """Writes a report: the page, its data and a manifest, each file whole or not at all.
 
     start_report(folder, title)              # from here on the folder says that it is unfinished
-    ...                                      # save pictures into the folder
+    picture.save(report_path(folder, "pictures/stem.png"))
     write_report(folder, report)             # may be called before, with finished=False, as well
 
 The page is `index.html`; its data stand in `data.js`, because a page opened from disk may not read
 other files. `manifest.json` lists every file of the report for other programs, and for overwriting:
-only what it lists is ever removed.
+only what it lists is ever removed, and what `written.txt` names, in which an unfinished report has
+noted each file before it was there.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from PIL import Image
 from facenet_demo.records import UserError
 from facenet_demo.report.contents import FileEntry, Picture, Report
 from facenet_demo.report.measures import MEASURES, SCORES
-from facenet_demo.storage import new_file, write_json
+from facenet_demo.storage import new_file, remove_leftovers, write_json
 
 _MANIFEST = "manifest.json"
+_WRITTEN = "written.txt"
 _PAGE = resources.files("facenet_demo.report") / "page"
 
 
@@ -37,7 +39,8 @@ def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
     Args:
         folder: new or empty, or with `overwrite` one that holds a report.
         title: the report's headline.
-        overwrite: remove the report that is there: all files that its manifest lists, no others.
+        overwrite: remove the report that is there: all files that it made, finished or not, no
+            others.
 
     Raises:
         UserError: the folder holds something and `overwrite` is off, or holds no report, or
@@ -57,6 +60,13 @@ def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror}). Name another folder with --output."
         ) from None
+
+
+def report_path(folder: Path, name: str) -> Path:
+    """Where a file of the report in `folder` goes; noted first, so that it can be overwritten."""
+    with (folder / _WRITTEN).open("a", encoding="utf-8") as written:
+        written.write(f"{name}\n")
+    return folder / name
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -87,10 +97,12 @@ def write_report(folder: Path, report: Report) -> None:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
     write_json(folder / _MANIFEST, manifest | {"finished": report.finished})
+    if report.finished:
+        (folder / _WRITTEN).unlink(missing_ok=True)
 
 
 def _remove_report(folder: Path) -> None:
-    """Remove the files that the folder's manifest lists, and the folders that this empties."""
+    """Remove the files that a report made, and the folders that this empties."""
     advice = "Name another folder with --output, or delete this one yourself."
     try:
         listed = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
@@ -103,17 +115,32 @@ def _remove_report(folder: Path) -> None:
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UserError(f"{folder / _MANIFEST} is not a report's manifest. {advice}") from None
+    noted = _noted(folder)
+    names = list(dict.fromkeys([*noted, *names, PurePosixPath(_WRITTEN), PurePosixPath(_MANIFEST)]))
     home = folder.resolve()
     for name in names:
         if not (folder / name).parent.resolve().is_relative_to(home):
             raise UserError(f"{folder / _MANIFEST} lists {name}, outside its folder. {advice}")
-    # The manifest goes last: stopped here, the folder can still be overwritten.
-    for name in sorted(names, key=lambda name: name == PurePosixPath(_MANIFEST)):
+    # A report that was killed may have left one file half written: of its pictures the last.
+    for name in [*noted[-1:], *(name for name in names if len(name.parts) == 1)]:
+        remove_leftovers(folder / name)
+    # The lists go last: stopped here, the folder can still be overwritten.
+    lists = (PurePosixPath(_WRITTEN), PurePosixPath(_MANIFEST))
+    for name in sorted(names, key=lambda name: name in lists and 1 + lists.index(name)):
         (folder / name).unlink(missing_ok=True)
     emptied = {parent for name in names for parent in name.parents if parent.parts}
     for parent in sorted(emptied, key=lambda parent: -len(parent.parts)):
         if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
             (folder / parent).rmdir()
+
+
+def _noted(folder: Path) -> list[PurePosixPath]:
+    """What an unfinished report noted, but for a last line that was cut off."""
+    try:
+        text = (folder / _WRITTEN).read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [PurePosixPath(name) for name in text.split("\n")[:-1]]
 
 
 def _entries(report: Report) -> Iterator[FileEntry]:

@@ -36,6 +36,7 @@ from facenet_demo.report import (
     Progression,
     Report,
     Verdict,
+    report_path,
     start_report,
     write_report,
 )
@@ -174,7 +175,7 @@ def visualize(
             console.print(printable(note))
         faces = [(name, window.to(device)) for name, window in faces or _examples(data)]
         photos = tuple(explain(output, faces, trained, layers, chosen))
-        write_json(output / "progression.json", _plain(found, names))
+        write_json(report_path(output, "progression.json"), _plain(found, names))
     report = Report(
         title,
         network=_network_facts(trained, data),
@@ -320,7 +321,7 @@ def _progression(folder: Path, found: Measurements, names: tuple[str, str]) -> P
     alone = np.full(len(layers), np.nan)
     networks["units rotated"] = {"parts": np.column_stack([found.rotated, alone, alone])}
     figure = plots.progression(layers, fields, networks, found.trained.part_lines)
-    with new_file(folder / "pictures/progression.png") as temporary:
+    with new_file(report_path(folder, "pictures/progression.png")) as temporary:
         figure.savefig(temporary, dpi=160)
     rows = tuple(
         LayerRow(

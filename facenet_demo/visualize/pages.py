@@ -22,6 +22,7 @@ from facenet_demo.report import (
     PersonScore,
     Picture,
     UnitPage,
+    report_path,
 )
 from facenet_demo.storage import new_file
 from facenet_demo.transforms import to_pixels
@@ -213,7 +214,7 @@ class PageMaker:
 def save_picture(folder: Path, file: str, pixels: np.ndarray, kind: str, caption: str) -> Picture:
     """Write `(H, W, 3)` uint8 into a report's `pictures/` as the file's ending says."""
     file = f"pictures/{file}"
-    with new_file(folder / file) as temporary:
+    with new_file(report_path(folder, file)) as temporary:
         Image.fromarray(pixels).save(temporary, quality=88)
     return Picture(file, caption, kind)
 

@@ -15,12 +15,14 @@ from fake_report import LAYERS, fake_report
 from facenet_demo.records import UserError
 from facenet_demo.report import (
     SCORES,
+    FileEntry,
     LayerPage,
     NetworkPages,
     PersonScore,
     Picture,
     Report,
     UnitPage,
+    report_path,
     start_report,
     write_report,
     writer,
@@ -182,6 +184,35 @@ def test_stopped_at_any_file_it_is_unfinished_and_can_be_overwritten(
     assert manifest(folder)["finished"] is False
     start_report(folder, "New", overwrite=True)
     assert data(folder)["title"] == "New"
+
+
+def test_what_a_killed_report_left_can_be_overwritten(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    start_report(folder, "Old")
+    for name in ("progression.json", "pictures/trained/stem/0-patches.webp", "pictures/a.png"):
+        path = report_path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a picture")
+    killed = report_path(folder, "pictures/trained/stem/1-patches.webp")  # then it writes
+    killed.with_name(f".{killed.name}.0123abcd.webp").write_text("half a pict")
+    (folder / ".manifest.json.0123abcd.json").write_text("{")
+    mine = {".index.html.swp", "pictures/trained/mine.txt", "pictures/a.png~"}
+    for name in mine:
+        (folder / name).write_text("keep me")
+    with (folder / "written.txt").open("a") as written:
+        written.write("pictures/trained/mine.txt")  # no whole line: cut off
+    start_report(folder, "New", overwrite=True)
+    fresh = {entry["file"] for entry in manifest(folder)["files"]}
+    assert files(folder) == fresh | mine
+    assert not (folder / "pictures/trained/stem").exists()
+
+
+def test_a_finished_report_has_one_list(tmp_path: Path) -> None:
+    start_report(tmp_path, "Title")
+    report_path(tmp_path, "numbers.json").write_text("{}")
+    assert (tmp_path / "written.txt").read_text() == "numbers.json\n"
+    write_report(tmp_path, Report("Title", files=(FileEntry("numbers.json", "numbers", ""),)))
+    assert files(tmp_path) == {entry["file"] for entry in manifest(tmp_path)["files"]}
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"files": [1]}', '{"files": 3}'])

@@ -233,5 +233,9 @@ def test_interrupted_it_says_that_it_is_unfinished(
 
     monkeypatch.setattr("facenet_demo.visualize.command.explain", interrupt)
     folder = tmp_path / "report"
-    assert main([str(run.folder), "--output", str(folder), "--num-views", "40"]) == 130
+    made = [str(run.folder), "--output", str(folder), "--num-views", "40"]
+    assert main(made) == 130
+    assert list(folder.rglob("*stages.2*"))
     assert not read(folder)["finished"]
+    assert main([*made, "--overwrite", "--layers", "stages.0", "stages.1.0"]) == 130
+    assert not list(folder.rglob("*stages.2*")), "the other layers of the first are gone"
