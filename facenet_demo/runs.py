@@ -42,6 +42,11 @@ def new_run_folder(parent: Path, name: str) -> Path:
     Of several processes that train together the first one makes it, and it alone writes there. The
     others are given a name that is nobody's; once they train, Lightning tells them the first one's.
     """
+    if "::" in str((parent / name).absolute()):
+        raise UserError(
+            f"{parent / name}: Lightning takes a path with :: in it for a chain of URLs. Name "
+            "another place: --run.folder."
+        )
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     if not is_first_process():
         return parent / f"{stem}-process-{os.getpid()}"

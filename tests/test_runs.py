@@ -69,6 +69,12 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_the_flag(tmp_path
         new_run_folder(tmp_path / "file", "a")
 
 
+def test_a_place_that_lightning_takes_for_urls_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--run\.folder"):
+        new_run_folder(tmp_path / "a::b", "a")
+    assert not list(tmp_path.iterdir())
+
+
 def test_environment_names_what_is_installed() -> None:
     found = environment()
     assert found["packages"]["lightning"] == metadata.version("lightning")

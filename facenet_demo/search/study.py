@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.pool import QueuePool
 
 from facenet_demo.callbacks import tensorboard_logger
 from facenet_demo.cli import build, parse
@@ -101,14 +103,16 @@ class Search:
         Raises:
             UserError: if the storage cannot be reached, or holds a search with other rules.
         """
-        url = self.storage or f"sqlite:///{self.folder / 'trials.sqlite3'}"
+        file = self.folder / "trials.sqlite3"
         # A file waits for its turn; a database elsewhere tells by heartbeat which workers live.
         options: dict[str, Any] = (
             {"heartbeat_interval": _HEARTBEAT, "grace_period": _GRACE,
              "heartbeat_stale_trial_callback": _try_again}
             if self.storage
-            else {"engine_kwargs": {"connect_args": {"timeout": 60}}}
+            else {"engine_kwargs": {"creator": lambda: _connect(file), "poolclass": QueuePool}}
         )  # fmt: skip
+        # In a URL some letters of a file's name would mean something. Optuna formats what it gets.
+        url = (self.storage or "sqlite://").replace("{", "{{").replace("}", "}}")
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         try:
             storage = RDBStorage(url, **options)
@@ -130,9 +134,8 @@ class Search:
                 "'psycopg[binary]', and postgresql+psycopg://..."
             ) from error
         except Exception as error:  # whatever the database's driver inspires it to
-            raise UserError(
-                f"The storage {_without_password(url)} cannot be used: {_first_line(error)}"
-            ) from error
+            place = _without_password(self.storage) if self.storage else file
+            raise UserError(f"The storage {place} cannot be used: {_first_line(error)}") from error
         rules = self._rules()
         known = study.user_attrs.get("rules")
         if known is None:
@@ -357,6 +360,11 @@ def counted(study: optuna.Study) -> list[FrozenTrial]:
     return [
         trial for trial in trials if trial.number not in lost and _SURPLUS not in trial.user_attrs
     ]
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    # The pool hands a connection to one thread at a time.
+    return sqlite3.connect(file, timeout=60, check_same_thread=False)
 
 
 def _name() -> str:

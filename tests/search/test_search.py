@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -337,3 +339,26 @@ def test_a_folder_of_another_search_is_left_alone(
         make(people_folder, space_file, tmp_path / "s", sampler="random", seed=3).open()
     with pytest.raises(UserError, match="No trial came to its end"):
         best(make(people_folder, space_file, tmp_path / "s").open())
+
+
+@pytest.mark.parametrize("name", ["a?b", "{c}", "x%20y#&", "sqlite:", "Zoë"])
+def test_a_search_in_a_folder_of_any_name_keeps_its_trials_there(
+    name: str, people_folder: Path, space_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    played(monkeypatch)
+    folder = tmp_path / "searches" / name
+    search = make(people_folder, space_file, folder, num_trials=2)
+    search.work(search.open())
+    assert len(params(search.open())) == 2
+    assert [path.name for path in folder.parent.iterdir()] == [name]
+    with closing(sqlite3.connect(folder / "trials.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM trials").fetchone() == (2,)
+
+
+def test_braces_in_a_storage_are_no_template(
+    people_folder: Path, space_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "{trials}.sqlite3"
+    make(people_folder, space_file, tmp_path / "s", storage=f"sqlite:///{file}").open()
+    assert file.is_file()
