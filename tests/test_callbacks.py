@@ -129,3 +129,17 @@ def test_drawing_does_not_change_training(people_folder: Path, tmp_path: Path) -
         ])  # fmt: skip
         kernels.append(other.task.network.first_kernels)
     assert torch.equal(*kernels)
+
+
+def test_of_a_network_of_tokens_only_what_has_maps_is_drawn(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    run = train([
+        f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people_folder}",
+        f"--run.folder={tmp_path}", "--trainer.max_epochs=1", "--run.draw_every=1",
+        "--model.network=Torchvision", "--model.network.name=swin_t", "--data.window=32",
+        "--trainer.enable_progress_bar=false",
+    ])  # fmt: skip
+    drawn = {tag for tag in events(run.folder).Tags()["images"] if tag.startswith("maps/")}
+    # Its features have the units last, (B, h, w, U).
+    assert drawn == {"maps/body.permute", "maps/body.avgpool"}
