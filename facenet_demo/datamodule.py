@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from facenet_demo.batches import PADDING, EpochBatches, SameBatches, seed_device, step_seed
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
-from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
+from facenet_demo.faces.crops import find_crops, prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.storage import as_text, cache_folder

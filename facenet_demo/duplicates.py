@@ -13,7 +13,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facenet_demo.faces.crops import Crops
+from facenet_demo.faces.stored import Crops
 
 # Least correlation of two aligned faces to be called near duplicates. On LFW all pairs above it are
 # one photo in two versions (flipped through, recoloured, cut anew); on ORL they are neighbours in a

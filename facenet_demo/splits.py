@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from facenet_demo.duplicates import contested, exact_copies, near_duplicates
-from facenet_demo.faces.crops import Crops, LeftOut
+from facenet_demo.faces.stored import Crops, LeftOut
 from facenet_demo.records import UserError
 
 STAGES = ("train", "val", "test")

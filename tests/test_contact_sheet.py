@@ -15,7 +15,8 @@ from test_cli import quick
 
 from facenet_demo.contact_sheet import write_contact_sheet
 from facenet_demo.datasets import Folder
-from facenet_demo.faces.crops import Crops, CropSettings, LeftOut, prepare_crops
+from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings, LeftOut
 from facenet_demo.training import train
 
 HOSTILE = "<script>alert(1)</script> & Zoë"

@@ -22,7 +22,8 @@ from facenet_demo.checkpoints import add_calibration
 from facenet_demo.cli import CONFIGS, configured_data
 from facenet_demo.datasets import Folder
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores
 from facenet_demo.records import UserError

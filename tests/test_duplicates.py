@@ -14,7 +14,8 @@ from PIL import Image
 from facenet_demo import duplicates
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.duplicates import exact_copies, near_duplicates
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.records import Sample
 
 SIDE = 96

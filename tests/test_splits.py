@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facenet_demo.faces.crops import Crops, LeftOut
+from facenet_demo.faces.stored import Crops, LeftOut
 from facenet_demo.records import UserError
 from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
 

@@ -27,7 +27,8 @@ import numpy as np
 from facenet_demo.cli import quieten_libraries
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import ORL, Folder
-from facenet_demo.faces.crops import IMAGES, PHOTO, Crops, crops_folder, write_index
+from facenet_demo.faces.crops import crops_folder
+from facenet_demo.faces.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
 from facenet_demo.records import UserError
 from facenet_demo.storage import as_text, write_json

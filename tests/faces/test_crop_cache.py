@@ -15,7 +15,8 @@ import pytest
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo.faces.crops import Crops, CropSettings, crops_folder, find_crops, prepare_crops
+from facenet_demo.faces.crops import crops_folder, find_crops, prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.faces.texts import write_texts
 from facenet_demo.records import Sample, UserError
 

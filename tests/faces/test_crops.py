@@ -16,7 +16,8 @@ from PIL import Image
 from facenet_demo.faces import crops as module
 from facenet_demo.faces import detect
 from facenet_demo.faces.align import align, template
-from facenet_demo.faces.crops import Crops, CropSettings, find_crops, prepare_crops
+from facenet_demo.faces.crops import find_crops, prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.faces.texts import Texts
 from facenet_demo.records import Sample, UserError
 from facenet_demo.transforms import read_image

@@ -13,9 +13,10 @@ from facenet_demo.datasets import Folder
 from facenet_demo.faces import crops as module
 from facenet_demo.faces import crowds
 from facenet_demo.faces.align import align, template
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.likeness import Chosen
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.transforms import read_image
 
 SETTINGS = CropSettings(size=48, window=32)

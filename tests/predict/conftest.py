@@ -11,7 +11,8 @@ from facenet_demo.calibration import calibrate
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.crops import Crops, CropSettings, prepare_crops
+from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.networks import FaceCNN
 from facenet_demo.predict import Predictor
 from facenet_demo.transforms import CentreWindow
