@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from facenet_demo.commands import exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import score
 from facenet_demo.evidence import make_evidence
-from facenet_demo.features.progression import MEASURES, Evidence
-from facenet_demo.features.trace import Trace, evaluating, unreadable
+from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.progress import console, steps
@@ -43,6 +42,7 @@ from facenet_demo.report import (
 from facenet_demo.storage import new_file, write_json
 from facenet_demo.texts import printable
 from facenet_demo.visualize import measurements
+from facenet_demo.visualize.layers import check_units, layers_of, units_of
 from facenet_demo.visualize.measurements import Measurements
 from facenet_demo.visualize.pages import PageMaker
 from facenet_demo.visualize.photos import explain, find_faces
@@ -146,15 +146,15 @@ def visualize(
         folder = folder.parent
     trained = load_classifier(run)
     data = _data(folder, config, trained, modules)
-    layers = _checked(layers, trained)
-    chosen = _chosen(units, layers)
+    layers = layers_of(trained, layers)
+    chosen = units_of(layers, units)
     output = output or folder / "report"
     title = f"{folder.resolve().name}{', untrained' if untrained else ''}"
     names = ("untrained", "another untrained") if untrained else ("trained", "untrained")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     trained.network.to(device)
     evidence = make_evidence(data, num_views, seed, device)
-    _check_units(chosen, trained, evidence)
+    check_units(chosen, trained, evidence)
     start_report(output, title, overwrite)
     if untrained:
         network = untrained_twin(trained.network, trained.settings, evidence.train_windows, seed)
@@ -215,55 +215,6 @@ def _data(
             undetected=data.crop_settings.undetected,
         )  # fmt: skip
     return data
-
-
-def _checked(named: Sequence[str] | None, trained: TrainedNetwork) -> list[str]:
-    """The layers to look into: those that were named, or the network's blocks."""
-    network, layers = trained.network, named or trained.network.blocks
-    try:
-        Trace(network, layers)
-    except ValueError as error:
-        raise UserError(f"--layers: {error}") from error
-    window = torch.zeros(1, 3, trained.window, trained.window)
-    for layer, output in unreadable(network, layers, window).items():
-        raise UserError(
-            f"--layers: {layer} puts out {output}; looked into are maps (B, U, h, w) and numbers "
-            "(B, U) of units."
-        )
-    if len(set(layers)) < 2:
-        found = ", ".join(layers)
-        raise UserError(
-            f"A progression needs two layers or more, not {found}: name some with --layers."
-            if named
-            else "A progression needs two layers or more, and of this network's blocks only "
-            f"{found} puts out maps; others may put out tokens. Name layers with --layers."
-        )
-    # From the first to the last, which is what the progression is about.
-    return [name for name, _ in network.named_modules() if name in layers]
-
-
-def _chosen(units: Sequence[str], layers: Sequence[str]) -> dict[str, list[int]]:
-    """Layer -> units, from LAYER:UNIT texts."""
-    chosen: dict[str, list[int]] = {}
-    for text in units:
-        layer, _, unit = text.rpartition(":")
-        if layer not in layers or not unit.isdecimal():
-            raise UserError(f"--units {text} is no LAYER:UNIT; layers: {', '.join(layers)}.")
-        chosen.setdefault(layer, []).append(int(unit))
-    return chosen
-
-
-def _check_units(
-    chosen: Mapping[str, Sequence[int]], trained: TrainedNetwork, evidence: Evidence
-) -> None:
-    with evaluating(trained.network), Trace(trained.network, list(chosen)) as trace:
-        trained.network(evidence.test_windows[:1])
-    for layer, units in chosen.items():
-        count = trace[layer].shape[1]
-        if max(units) >= count:
-            raise UserError(
-                f"--units {layer}:{max(units)}: the layer's units are 0 to {count - 1}."
-            )
 
 
 def _examples(data: FaceDataModule) -> list[tuple[str, torch.Tensor]]:
