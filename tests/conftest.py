@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+# In a shell's background it is ignored, here and in all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: threads would only wait
     os.environ["OMP_NUM_THREADS"] = "1"
 

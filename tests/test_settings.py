@@ -80,7 +80,9 @@ def test_a_class_that_is_named_anew_takes_its_own_defaults(flags: list[str], bas
 def test_networks_and_data_sets_take_their_own_defaults(base: str) -> None:
     found = settings(base, "--model.network=Torchvision", of="model.network")
     assert found == ("Torchvision", vars(Torchvision()))
-    assert settings(base, "--data.source=Folder", of="data.source") == ("Folder", {"root": None})
+    assert settings(base, "--data.source=Folder", of="data.source") == (
+        "Folder", {"root": None, "split_folders": None}
+    )  # fmt: skip
     back = ["--model.network=Torchvision", "--model.network=FaceCNN"]
     assert settings(base, *back, of="model.network") == ("FaceCNN", vars(FaceCNN()))
 

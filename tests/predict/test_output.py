@@ -90,7 +90,7 @@ def test_no_cell_is_a_formula(text: str, tmp_path: Path) -> None:
 
 
 def test_other_names_stay_as_they_are() -> None:
-    for name in ("'t Hooft", "Ada", "a=b", " =1", "unknown", "Zoë"):
+    for name in ("'t Hooft", "Ada", "a=b", " =1", "Zoë"):
         (row,) = csv_rows(PhotoResult("a.jpg", (4, 4), (face(name),)))
         assert (row["name"], row["file"]) == (name, "a.jpg")
 
@@ -109,7 +109,7 @@ def test_a_picture_that_cannot_be_annotated_is_a_row(
     for name in good:
         (photos / name).symlink_to(orl_root / "s1/1.pgm")
     (photos / ("y" * 250 + ".png")).symlink_to(orl_root / "s1/1.pgm")  # + .jpg: too long
-    Image.new("RGB", (65_600, 40), "grey").save(photos / "wide.png")
+    Image.new("RGB", (600_000, 40), "grey").save(photos / "wide.png")
     (tmp_path / "named/photos/taken.jpg").mkdir(parents=True)
     (photos / "taken.jpg").symlink_to(orl_root / "s1/1.pgm")
     out = tmp_path / "named"

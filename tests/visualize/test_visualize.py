@@ -157,7 +157,7 @@ def test_other_photos_leave_parts_of_it_unmeasured(
         (["{run}", "--layers", "stages.9", "stages.0"], "Did you mean: stages."),
         (["{run}", "--layers", "stages.0"], "two layers"),
         (["{run}", "--config", "nowhere.yaml"], "cannot be read"),
-        (["{run}", "--config", "pyproject.toml"], "no config of a training"),
+        (["{run}", "--config", "pyproject.toml"], "pyproject.toml is no YAML"),
         (["{run}", "--units", "stages.1.0"], "no LAYER:UNIT"),
         (["{run}", "--units", "stages.1.0:5"], "units are 0 to 4"),
         (["{run}", "--num-views", "3"], "--num-views is 3"),
