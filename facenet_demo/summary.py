@@ -149,6 +149,8 @@ def _certainty(metrics: Mapping[str, float | int | str]) -> list[tuple[str, str]
 
 def _list(lines: Collection[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")  # a long path is there to the end
     for head, text in lines:
         table.add_row(Text(head, "bold"), text)
     return table

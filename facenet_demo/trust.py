@@ -27,10 +27,8 @@ from yaml.constructor import SafeConstructor
 from facenet_demo.records import UserError
 
 _LIGHTNING = ("callbacks", "loggers", "profilers", "strategies", "accelerators", "plugins")
-_MAY_BE_BUILT = [
-    "facenet_demo",
-    *(f"lightning.{part}.{name}" for part in ("pytorch", "fabric") for name in _LIGHTNING),
-]
+_PARTS = tuple(f"lightning.{part}.{name}." for part in ("pytorch", "fabric") for name in _LIGHTNING)
+_MAY_BE_BUILT = ["facenet_demo", *(part.removesuffix(".") for part in _PARTS)]
 # A callback that calls whatever it is given; loggers that send what they are told elsewhere.
 _CALLS_ANYTHING = "LambdaCallback"
 _LOGGERS, _KEPT_HERE = ".loggers.", ("TensorBoardLogger", "CSVLogger")
@@ -110,7 +108,7 @@ def check(config: Namespace, typed: Sequence[str]) -> None:
         text = str(value)
         if not isinstance(value, str | PurePath):
             text = f"{value.__module__}.{value.__qualname__}"
-            if not _is_allowed(text, own):
+            if not _is_allowed(text, own) and not text.startswith(_PARTS):  # Lightning's defaults
                 raise refusal(text)
         elif key.endswith(".class_path"):
             if not _is_allowed(text, own):

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-# In a shell's background it is ignored, here and in all that the tests start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: threads would only wait
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -20,6 +18,9 @@ from drawing import draw_people
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import ORL
 from facenet_demo.splits import SplitSettings
+
+# In a shell's background it is ignored, here and in all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
