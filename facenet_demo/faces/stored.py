@@ -121,7 +121,8 @@ def write_index(
     np.save(folder / _PHOTOS, photos)
     write_texts(folder / "people", people)
     write_texts(folder / "files", files)
-    index = {"settings": asdict(settings), "left_out": left_out, "chosen": dict(chosen)}
+    rows = {name: list(chosen.get(name, ())) for name in CHOSEN}
+    index = {"settings": asdict(settings), "left_out": left_out, "chosen": rows}
     (folder / "index.json").write_text(json.dumps(index), "utf-8")
 
 

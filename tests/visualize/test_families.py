@@ -18,7 +18,7 @@ from facenet_demo.features.trace import unreadable
 from facenet_demo.networks import Torchvision
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.records import UserError
-from facenet_demo.visualize.command import _checked
+from facenet_demo.visualize.layers import layers_of
 
 # The smallest of each, and a window that it takes.
 FAMILIES = {
@@ -92,10 +92,10 @@ def test_networks_of_tokens_are_refused_before_any_work() -> None:
     settings = Torchvision("swin_t")
     trained = TrainedNetwork(settings.build(2).eval(), settings, ["a", "b"], 32, 1.0)
     with pytest.raises(UserError, match=r"only body\.features\.0\.0 puts out maps"):
-        _checked(None, trained)
+        layers_of(trained, None)
     with pytest.raises(UserError, match=r"features\.1 puts out \(1, 8, 8, 96\); looked into"):
-        _checked(["body.features.0.0", "body.features.1"], trained)
+        layers_of(trained, ["body.features.0.0", "body.features.1"])
     with pytest.raises(UserError, match="qkv puts out nothing, since it is never called"):
-        _checked(["body.features.0.0", "body.features.1.0.attn.qkv"], trained)
+        layers_of(trained, ["body.features.0.0", "body.features.1.0.attn.qkv"])
     named = ["body.permute", "body.features.0.0"]
-    assert _checked(named, trained) == named[::-1]
+    assert layers_of(trained, named) == named[::-1]
