@@ -89,20 +89,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
     path = Path(path)
     if path.is_dir():
         path = path / BEST
-    try:
-        _check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(
-            f"There is no checkpoint {path}. A run keeps its own in checkpoints/."
-        ) from None
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path} is not a checkpoint, or holds more than weights and was not opened."
-        ) from error
-    except Exception as error:  # a damaged file makes the unpickler raise almost anything
-        reason = str(error).splitlines()[0] if str(error) else "it ends early"
-        raise UserError(f"{path} cannot be read: {reason}") from error
+    content = read_checkpoint(path)
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), dict) for key in (KEY, "state_dict")
     ):
@@ -142,6 +129,28 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
         ArithmeticError,
     ) as error:
         raise UserError(f"{path} does not fit together: {error}") from error
+
+
+def read_checkpoint(path: Path) -> Any:
+    """What a checkpoint holds, if it asks for no more than it brings.
+
+    Raises:
+        UserError: if the file is missing, damaged or unsafe.
+    """
+    try:
+        _check_archive(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no checkpoint {path}. A run keeps its own in checkpoints/."
+        ) from None
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is not a checkpoint, or holds more than weights and was not opened."
+        ) from error
+    except Exception as error:  # a damaged file makes the unpickler raise almost anything
+        reason = str(error).splitlines()[0] if str(error) else "it ends early"
+        raise UserError(f"{path} cannot be read: {reason}") from error
 
 
 def load_classifier(path: Path | str) -> TrainedNetwork:

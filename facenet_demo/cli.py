@@ -159,7 +159,7 @@ class FaceCLI(LightningCLI):
             check(changes, self.resumed, Done(0, 0, None))
         with _PARSING:
             self.config = parser.parse_args(self._own_defaults(sorted_args))
-        trust.check(self.config, self._typed)
+        trust.check(self.config, self._typed, self.resumed is not None)
         keep_places(self.config)
         seed = self.config["seed_everything"]
         if seed is not True and seed < 0:
@@ -288,13 +288,13 @@ class ParsedCLI(FaceCLI):
         return self.parser.dump(self.config, skip_none=False)
 
 
-def build(args: Sequence[str]) -> FaceCLI:
-    """Everything a training needs, from a command line without the program's name.
+def build(args: Sequence[str], typed: Sequence[str] | None = None) -> FaceCLI:
+    """Everything a training needs, from a command line; otherwise as `parse`.
 
     Raises:
         UserError: for settings or data that cannot be used.
     """
-    return _cli(FaceCLI, args)
+    return _cli(FaceCLI, args, typed)
 
 
 def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> ParsedCLI:
@@ -311,9 +311,9 @@ def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> ParsedCLI:
 
 
 def _cli(cli: type[AnyCLI], args: Sequence[str], typed: Sequence[str] | None = None) -> AnyCLI:
-    args, modules = take(args, "--import")
-    trust.allow([module for _, module in modules])
     typed = args if typed is None else typed
+    args, _ = take(args, "--import")
+    trust.allow([module for _, module in take(typed, "--import")[1]])
     trust.restrict(typed)
     try:
         return cli(

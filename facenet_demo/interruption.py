@@ -11,20 +11,18 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from types import FrameType
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
-from facenet_demo.checkpoints import write_checkpoint
+from facenet_demo.checkpoints import read_checkpoint, write_checkpoint
 from facenet_demo.commands import Interrupted
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
@@ -69,12 +67,23 @@ def done(path: Path) -> Done:
         UserError: if the file is none of the Trainer's.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_checkpoint(path)
+        _check_places(path, content.get("callbacks", {}))
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         photos = content.get("FaceDataModule", {}).get("photos_per_step")
         return Done(epochs, content["global_step"], photos)
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
+
+
+def _check_places(path: Path, callbacks: Mapping[str, Any]) -> None:
+    """Refuse a state that leads out of its folder: what is no longer the best is removed."""
+    for state in callbacks.values():
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path", "best_k_models"):
+            places = state.get(key) or ()
+            for place in [places] if isinstance(places, str) else places:
+                if ".." in Path(place).parts:
+                    raise UserError(f"{path} names a checkpoint outside of its folder: {place}")
 
 
 def epochs_done(path: Path) -> int:
@@ -109,10 +118,8 @@ class MovableCheckpoint(ModelCheckpoint):
     """Goes on in a run folder that was moved or copied, where Lightning forgets the best epoch."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        folder = Path(state_dict["dirpath"])
-
         def here(path: str) -> str:
-            return str(Path(self.dirpath or "", Path(path).relative_to(folder))) if path else ""
+            return str(Path(self.dirpath or "", Path(path).name)) if path else ""
 
         moved: dict[str, Any] = {
             name: here(state_dict[name])

@@ -143,7 +143,7 @@ def _named(part: Sequence[str], keys: Mapping[str, Any]) -> dict[str, str]:
     else:
         content = value
         if isinstance(value, str):
-            content = read_yaml(Path(value)) if Path(value).is_file() else _yaml(value)
+            content = read_yaml(Path(value))
         found = {key: _inside(content, key) for key in keys}
     names = {
         key: described.get("class_path") if isinstance(described, dict) else described

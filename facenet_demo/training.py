@@ -72,16 +72,17 @@ class TrainedRun:
     data: FaceDataModule
 
 
-def train(args: Sequence[str]) -> TrainedRun:
+def train(args: Sequence[str], typed: Sequence[str] | None = None) -> TrainedRun:
     """Train, test, and fill the run folder.
 
     Args:
         args: the command line, without the program's name.
+        typed: those that a person typed, if others come from a file; see `trust`.
 
     Raises:
         UserError: for settings or data that cannot be used.
     """
-    cli = build(args)
+    cli = build(args, typed)
     trainer, task, data = cli.trainer, cli.model, cli.datamodule
     folder = Path(trainer.default_root_dir)
     writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]

@@ -16,12 +16,12 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
-from jsonargparse import Namespace, set_parsing_settings
+from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from yaml.constructor import SafeConstructor
 
 from facenet_demo.records import UserError
@@ -32,7 +32,18 @@ _MAY_BE_BUILT = ["facenet_demo", *(part.removesuffix(".") for part in _PARTS)]
 # A callback that calls whatever it is given; loggers that send what they are told elsewhere.
 _CALLS_ANYTHING = "LambdaCallback"
 _LOGGERS, _KEPT_HERE = ".loggers.", ("TensorBoardLogger", "CSVLogger")
+_FILES = ("--config", "-c", "--resume")
 _MOST_BYTES, _MOST_NODES, _MOST_DEPTH = 2**20, 100_000, 64
+# Of these what was typed opens itself alone, of other packages the package.
+_FAMILIES = {
+    "facenet_demo",
+    "lightning",
+    "pytorch_lightning",
+    "torch",
+    "torchvision",
+    "jsonargparse",
+}
+_LOAD = get_loader("yaml")
 _imported: set[str] = set()
 _allowed: set[str] = set()
 
@@ -62,13 +73,13 @@ def restrict(typed: Sequence[str]) -> None:
     It asks before it imports, and again where a name turns out to be defined. That holds for the
     whole process.
     """
-    own = {text.partition(".")[0] for text in typed_texts(typed) if _is_dotted(text)}
-    _allowed.update((*_MAY_BE_BUILT, *(own | _imported) - {"jsonargparse"}))
+    _allowed.update(_MAY_BE_BUILT, _imported, _opened(typed_texts(typed)))
     set_parsing_settings(
         import_path_denylist=["*"],
         import_path_allowlist=sorted(_allowed),
         instantiate_subclass_spec_in_any=False,
     )
+    set_loader("yaml", _load, (yaml.YAMLError,))  # for the files that a file names
 
 
 def may_be_named(path: str) -> bool:
@@ -92,18 +103,20 @@ def refusal(name: str) -> UserError:
     )
 
 
-def check(config: Namespace, typed: Sequence[str]) -> None:
+def check(config: Namespace, typed: Sequence[str], resumed: bool = False) -> None:
     """Look at parsed settings before anything is made of them.
 
     Args:
         config: all settings.
         typed: the command line; what it says itself is not looked at.
+        resumed: whether a run goes on, in its own folder.
 
     Raises:
         UserError: for a function, a class that would call one or send data elsewhere, and for a
             place to write to outside of the folder one is in.
     """
     own = set(typed_texts(typed))
+    own |= {str(PurePath(text)) for text in own}
     for key, value in _walk("", config):
         text = str(value)
         if not isinstance(value, str | PurePath):
@@ -113,7 +126,11 @@ def check(config: Namespace, typed: Sequence[str]) -> None:
         elif key.endswith(".class_path"):
             if not _is_allowed(text, own):
                 _check_class(text)
-        elif key.startswith("trainer.") and text not in own and _leads_away(text):
+        elif (
+            (key.startswith("trainer.") or (key == "run.folder" and not resumed))
+            and text not in own
+            and _leads_away(text)
+        ):
             raise UserError(
                 f"{key} is {text}: a file may only name places below the folder you are in. If "
                 "that is where it is to go, take the line out and say it yourself, as a flag."
@@ -121,8 +138,13 @@ def check(config: Namespace, typed: Sequence[str]) -> None:
 
 
 def typed_texts(args: Sequence[str]) -> Iterator[str]:
-    """All texts in a command line, also those within lists and mappings."""
+    """All texts in a command line, also those within lists and mappings; no names of configs."""
+    before = ""
     for arg in args:
+        name, _, _ = arg.partition("=")
+        named, before = before in _FILES or name in _FILES, arg
+        if named:
+            continue
         value = arg.partition("=")[2] if arg.startswith("-") else arg
         try:
             content = yaml.safe_load(value)
@@ -166,7 +188,17 @@ def yaml_tree(path: Path) -> yaml.Node | None:
     return tree
 
 
-def _check_growth(path: Path, root: yaml.Node | None) -> None:
+def _load(text: str) -> Any:
+    """As jsonargparse does, of texts that do not grow."""
+    try:
+        if isinstance(text, str) and "*" in text:
+            _check_growth("A file that the config names", yaml.compose(text, yaml.SafeLoader))
+        return _LOAD(text)
+    except RecursionError:
+        raise UserError("A file that the config names is nested too deeply.") from None
+
+
+def _check_growth(path: Path | str, root: yaml.Node | None) -> None:
     """Refuse aliases that repeat each other: a few lines of them become billions of values."""
     sizes: dict[int, int] = {}
 
@@ -197,17 +229,29 @@ def _check_class(path: str) -> None:
         )
 
 
+def _opened(typed: Iterable[str]) -> set[str]:
+    """What somebody who typed these texts lets be imported: packages, or single names."""
+    dotted = {text for text in typed if _is_dotted(text)}
+    roots = {text.partition(".")[0] for text in dotted}
+    single = {text for text in dotted if text.partition(".")[0] in _FAMILIES - {"jsonargparse"}}
+    return (roots - _FAMILIES) | single
+
+
 def _is_allowed(name: str, typed: set[str]) -> bool:
     root, last = name.partition(".")[0], name.rpartition(".")[2]
-    own = {text.partition(".")[0] for text in typed if _is_dotted(text)}
-    return root in _imported or name in typed or last in typed or root in own
+    return name in typed or last in typed or root in _imported | (_opened(typed) - _FAMILIES)
 
 
 def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Each text, place, class and function, by its dotted name; no defaults of a class."""
     if isinstance(value, Namespace):
         value = vars(value)
     if isinstance(value, Mapping):
+        defaults = _defaults(value.get("class_path"))
         for name, inner in value.items():
+            if name == "init_args" and defaults:
+                given = vars(inner) if isinstance(inner, Namespace) else dict(inner or {})
+                inner = {n: v for n, v in given.items() if n not in defaults or defaults[n] != v}
             yield from _walk(f"{key}.{name}" if key else str(name), inner)
     elif isinstance(value, list | tuple | set):
         for inner in value:
@@ -216,10 +260,22 @@ def _walk(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
+def _defaults(path: Any) -> dict[str, Any]:
+    """What a class, which has been imported to be parsed, takes where it is told nothing."""
+    if not isinstance(path, str) or not _is_dotted(path):
+        return {}
+    module, _, name = path.rpartition(".")
+    made = getattr(sys.modules.get(module), name, None)
+    parameters = inspect.signature(made).parameters if inspect.isclass(made) else {}
+    return {name: parameter.default for name, parameter in parameters.items()}
+
+
 def _is_dotted(text: str) -> bool:
     return "." in text and all(part.isidentifier() for part in text.split("."))
 
 
 def _leads_away(place: str) -> bool:
-    outside = not Path.cwd().joinpath(place).resolve().is_relative_to(Path.cwd().resolve())
-    return outside or place.startswith("~") or "://" in place
+    # No `..` at all: what stands before it may be a figure's name, and be replaced.
+    if ".." in PurePath(place).parts or place.startswith("~") or "://" in place:
+        return True
+    return not Path.cwd().joinpath(place).resolve().is_relative_to(Path.cwd().resolve())

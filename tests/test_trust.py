@@ -209,10 +209,69 @@ def test_a_logger_that_sends_data_away_must_be_typed(name: str, tmp_path: Path) 
     parse([f"--config={config}", f"--trainer.logger={name}"])
 
 
+def test_the_name_of_a_config_opens_nothing(spy: str, tmp_path: Path) -> None:
+    config = tmp_path / f"{spy}.yaml"
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": [{"class_path": f"{spy}.Spy"}]}}))
+    for typed in ([f"--config={spy}.yaml"], ["--config", f"{spy}.yaml"]):
+        with pytest.raises(UserError, match=f"--import {spy}"):
+            parse(typed)
+    assert not was_imported(spy)
+
+
+def test_a_typed_class_of_lightning_opens_no_other(tmp_path: Path) -> None:
+    typed = "--trainer.callbacks=lightning.pytorch.callbacks.LearningRateMonitor"
+    config = written(tmp_path, {"trainer": {"logger": "lightning.pytorch.loggers.WandbLogger"}})
+    with pytest.raises(UserError, match=r"--trainer\.logger WandbLogger"):
+        parse([f"--config={config}", typed])
+
+
+def test_a_setting_in_a_space_is_a_setting(
+    spy: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for name in ("import", "config", "resume", "data", "trainer", "print_config"):
+        space = tmp_path / "space.yaml"
+        space.write_text(f"{name}: {{choice: [{spy}]}}")
+        assert search.main(["--space", str(space)]) == 2
+        said = "".join(capsys.readouterr().err.split())
+        assert f"line1:{name}isnosettingofatraining" in said
+    with pytest.raises(UserError):
+        parse([f"--import={spy}", "--model.no=1"], typed=[])
+    assert not was_imported(spy)
+
+
+def test_the_winner_of_a_search_may_hold_what_was_typed(tmp_path: Path) -> None:
+    typed = [f"--run.folder={tmp_path}/runs/", "--trainer.logger=CSVLogger",
+             f"--trainer.logger.save_dir={tmp_path}"]  # fmt: skip
+    config = tmp_path / "winner.yaml"
+    config.write_text(parse(typed).as_yaml())
+    with pytest.raises(UserError, match="may only name places"):
+        parse([f"--config={config}"])
+    parse([f"--config={config}"], typed=typed)
+
+
+def test_a_second_file_does_not_grow_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bomb.yaml").write_text(bomb())
+    with pytest.raises(UserError, match="stands for more than"):
+        parse([f"--config={written(tmp_path, {'data': 'bomb.yaml'})}"])
+
+
+def test_a_default_of_a_class_is_not_what_a_file_says(tmp_path: Path) -> None:
+    strategy = {"class_path": "lightning.pytorch.strategies.DeepSpeedStrategy"}
+    parse([f"--config={written(tmp_path, {'trainer': {'strategy': strategy}})}"])
+    strategy["init_args"] = {"nvme_path": "/elsewhere"}
+    with pytest.raises(UserError, match="nvme_path is /elsewhere"):
+        parse([f"--config={written(tmp_path, {'trainer': {'strategy': strategy}})}"])
+
+
 # Where a config may write
 
 
-@pytest.mark.parametrize("place", ["/tmp/x", "../x", "a/../../x", "~/x", "s3://bucket/x"])
+@pytest.mark.parametrize(
+    "place", ["/tmp/x", "../x", "a/../../x", "{a/b/c:d}/../../../x", "~/x", "s3://bucket/x"]
+)
 def test_a_config_writes_below_the_working_folder_only(place: str, tmp_path: Path) -> None:
     for trainer in (
         {"callbacks": {"class_path": "ModelCheckpoint", "init_args": {"dirpath": place}}},
@@ -225,11 +284,18 @@ def test_a_config_writes_below_the_working_folder_only(place: str, tmp_path: Pat
     parse(["--trainer.callbacks=ModelCheckpoint", f"--trainer.callbacks.dirpath={place}"])
 
 
+def test_a_run_that_a_file_describes_lies_below_the_working_folder(tmp_path: Path) -> None:
+    config = written(tmp_path, {"run": {"folder": str(tmp_path / "elsewhere")}})
+    with pytest.raises(UserError, match=r"run\.folder is .*elsewhere: a file may only name"):
+        parse([f"--config={config}"])
+    parse([f"--config={config}", f"--run.folder={tmp_path}/mine/"])
+
+
 @pytest.mark.parametrize("name", ["../../x", "/x", "a/b", "..", ".", "", "a\x1b[31m", "a\nb"])
 def test_the_name_of_a_run_is_no_path(name: str, tmp_path: Path) -> None:
-    config = written(tmp_path, {"run": {"name": name, "folder": str(tmp_path / "runs")}})
+    config = written(tmp_path, {"run": {"name": name}})
     with pytest.raises(UserError, match="name must be the name of a folder"):
-        build([f"--config={config}"])
+        build([f"--config={config}", f"--run.folder={tmp_path / 'runs'}"])
     assert not (tmp_path / "runs").exists()
 
 

@@ -24,6 +24,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +98,8 @@ def prepare_crops(
                     shutil.rmtree(folder)
             own_folder(unfinished)
             try:
-                _make(samples, settings, unfinished, num_threads or os.cpu_count() or 1)
+                with _many_photos():
+                    _make(samples, settings, unfinished, num_threads or os.cpu_count() or 1)
             except OSError:  # most likely there is no space left
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
@@ -311,11 +313,17 @@ def _crop_all(
         except ImageError as error:
             return str(error)
 
+    yield from ordered_map(crop, paths, num_threads)
+
+
+@contextmanager
+def _many_photos() -> Iterator[None]:
+    """Settings of libraries for photos that are read in parallel."""
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the photos are what runs in parallel
     pillows_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # read_image has its own
     try:
-        yield from ordered_map(crop, paths, num_threads)
+        yield
     finally:
         cv2.setNumThreads(opencv_threads)
         Image.MAX_IMAGE_PIXELS = pillows_limit

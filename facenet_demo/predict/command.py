@@ -143,7 +143,6 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
     if isinstance(predictor.namer, Gallery):
         _introduce(predictor.namer, settings.save_gallery)
     console.print(predictor.namer.rule())
-    Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
     if settings.annotate is not None:
         try:
             make_folder(settings.annotate)

@@ -89,13 +89,15 @@ def enroll(
         others = others[others.isfinite()]  # with one person only there is nobody to compare with
     else:
         files = find_files([Path(strangers)]).photos
-        outside = find_portraits([Sample(f, UNKNOWN) for f in files], reader, left_out, "Strangers")
+        not_used: LeftOut = []
+        outside = find_portraits([Sample(f, UNKNOWN) for f in files], reader, not_used, "Strangers")
         enrolled = {one: portraits[row] for one, row in same_faces(outside, portraits)}
         for row, known in enrolled.items():
             reason = f"no stranger's: the same face as in {as_text(known.sample.path)}"
-            left_out.append((as_text(outside[row].sample.path), reason))
+            not_used.append((as_text(outside[row].sample.path), reason))
         outside = [portrait for row, portrait in enumerate(outside) if row not in enrolled]
-        apart = _embed(outside, model, strangers, len(files), left_out)
+        apart = _embed(outside, model, strangers, len(files), not_used)
+        left_out += not_used
         others = (apart @ embeddings.T).amax(1)
     gallery = Gallery(
         people,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ from facenet_demo.storage import new_file, write_json
 from facenet_demo.training import train
 
 _KEPT = ". Finished trials are kept; the same command goes on."
+# Nothing else that the command line takes: a file imports no module, and goes on with no run.
+_SETTINGS = re.compile(r"(run|data|model|trainer)\.[\w.]+\+?|seed_everything")
 _SHOWN = 12  # trials in the live table
 _EXAMPLES = """
   python scripts/tune.py --config configs/orl.yaml --space configs/search/orl.yaml
@@ -190,6 +193,8 @@ def _search(options: argparse.Namespace, rest: list[str]) -> Search:
 
 def _check(setting: Setting, args: list[str]) -> None:
     """Let the training's own command line look at the setting's values."""
+    if not _SETTINGS.fullmatch(setting.name):
+        raise UserError(f"{setting.where}: {setting.name} is no setting of a training.")
     for value in setting.choices or setting.ends():
         try:
             parse([*args, *flags({**setting.when, setting.name: value})], typed=args)
@@ -212,6 +217,7 @@ def _employ(args: list[str], jobs: int, search: Search, study: optuna.Study) -> 
     share = max(1, (os.cpu_count() or 1) // jobs)
     command = [
         sys.executable,
+        "-P",  # nothing that lies in the current folder
         "-m",
         "facenet_demo.search.command",
         *args,
@@ -253,10 +259,14 @@ def _finish(search: Search, study: optuna.Study) -> Path:
     known = _known(result)
     if {key: known.get(key) for key in facts} != facts:
         with new_file(config) as temporary:
-            temporary.write_text(parse([*search.args, *flags(chosen)]).as_yaml(), "utf-8")
+            winner = parse([*search.args, *flags(chosen)], typed=search.args)
+            temporary.write_text(winner.as_yaml(), "utf-8")
         console.print(f"Trial {trial.number} is the winner: {config}. Its test score, once:")
-        run = train([f"--config={config}", f"--run.folder={search.folder}", "--run.name=winner",
-                     "--trainer.enable_progress_bar=false"])  # fmt: skip
+        own = [
+            f"--run.folder={search.folder}", "--run.name=winner",
+            "--trainer.enable_progress_bar=false",
+        ]  # fmt: skip
+        run = train([f"--config={config}", *own], typed=[*search.args, *own])
         known = {
             **facts,
             **{name: value for name, value in run.metrics.items() if name.startswith("test/")},

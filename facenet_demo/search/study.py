@@ -226,14 +226,14 @@ class Search:
         told: Callable[[None], None],
     ) -> float:
         name = f"{trial.number:04d}" + (f"-seed{seed}" if self.num_seeds > 1 else "")
-        args = [
-            *self.args, *flags(chosen), f"--run.folder={self.folder / 'trials'}",
-            f"--run.name={name}", "--run.draw_every=0", "--trainer.enable_progress_bar=false",
+        own = [
+            f"--run.folder={self.folder / 'trials'}", f"--run.name={name}", "--run.draw_every=0",
+            "--trainer.enable_progress_bar=false",
         ]  # fmt: skip
         if self.num_seeds > 1:
-            args.append(f"--seed_everything={seed}")
+            own.append(f"--seed_everything={seed}")
         started = time.perf_counter()
-        cli = build(args)
+        cli = build([*self.args, *flags(chosen), *own], typed=[*self.args, *own])
         if not len(cli.datamodule.split.rows["val"]):
             raise UserError("A search needs validation photos to judge by: --data.split.val 1")
         known = [f"val/{name}" for name in cli.model.metrics["of_val"]]

@@ -176,12 +176,12 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
 ) -> None:
     build = study_module.build
 
-    def out_of_memory(args: list[str]) -> object:
+    def out_of_memory(args: list[str], typed: list[str]) -> object:
         if "0001" in " ".join(args):
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
         # A rate at which weights overflow in the first step.
         wild = ["--model.optimizer.lr=1e30", "--model.network.normalization=none"]
-        return build([*args, *wild] if "0002" in " ".join(args) else args)
+        return build([*args, *wild] if "0002" in " ".join(args) else args, typed)
 
     monkeypatch.setattr(study_module, "build", out_of_memory)
     search = make(people_folder, space_file, tmp_path / "s")
