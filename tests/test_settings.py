@@ -182,10 +182,8 @@ def test_a_tilde_in_a_config_is_the_home_folder(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     source = {"class_path": "Folder", "init_args": {"root": "~/people"}}
-    own = config(
-        tmp_path / "own.yaml", {"data": {"source": source}, "run": {"folder": "~/my runs"}}
-    )
-    found = parse([own]).config
+    own = config(tmp_path / "own.yaml", {"data": {"source": source}})
+    found = parse([own, "--run.folder=~/my runs"]).config
     assert found["data"]["source"]["init_args"]["root"] == tmp_path / "people"
     assert found["run"]["folder"] == tmp_path / "my runs"
     assert configured_data(tmp_path / "own.yaml").source.root == tmp_path / "people"
