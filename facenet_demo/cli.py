@@ -31,7 +31,7 @@ from facenet_demo import trust
 from facenet_demo.arguments import CONFIGS, in_order, take, target
 from facenet_demo.commands import write_for_programs
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.interruption import Done, done, epochs_done
+from facenet_demo.interruption import Done, done
 from facenet_demo.loggers import LoggerParser, loggers
 from facenet_demo.records import UserError
 from facenet_demo.refusals import check_settings, check_with_data, in_words
@@ -131,6 +131,7 @@ class FaceCLI(LightningCLI):
 
     def __init__(self, *args: Any, typed: Sequence[str], **kwargs: Any) -> None:
         self._typed = typed
+        self.done: Done | None = None  # of a run that goes on
         super().__init__(*args, **kwargs)
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -234,7 +235,7 @@ class FaceCLI(LightningCLI):
 
         run, settings = self.run_settings, self.config_init["trainer"]
         self.last = folder / "checkpoints" / "last.ckpt"
-        resumed_after = epochs_done(self.last) if self.last.exists() else None
+        resumed_after = None if self.done is None else self.done.epochs
         named = settings["callbacks"] or []
         watchers = make_watchers(
             folder,

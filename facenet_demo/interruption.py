@@ -86,15 +86,6 @@ def _check_places(path: Path, callbacks: Mapping[str, Any]) -> None:
                     raise UserError(f"{path} names a checkpoint outside of its folder: {place}")
 
 
-def epochs_done(path: Path) -> int:
-    """How many epochs were finished when a checkpoint was saved.
-
-    Raises:
-        UserError: if the file is none of the Trainer's.
-    """
-    return done(path).epochs
-
-
 class OwnPatience(callbacks.EarlyStopping):
     """Has the patience it is given, where Lightning's takes that of the run it goes on with.
 

@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from facenet_demo.callbacks import History
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
-from facenet_demo.interruption import MovableCheckpoint, WholeCheckpoints, done, epochs_done
+from facenet_demo.interruption import WholeCheckpoints, done
 from facenet_demo.records import UserError
 from facenet_demo.training import main, train
 
@@ -182,7 +182,7 @@ def test_a_second_signal_does_not_wait(
     assert main(arguments(people_folder, tmp_path)) == 130
     assert not reached
     (run,) = tmp_path.iterdir()
-    assert epochs_done(run / "checkpoints/last.ckpt") == 1
+    assert done(run / "checkpoints/last.ckpt").epochs == 1
 
 
 def test_a_run_that_was_moved_goes_on_with_its_best_epoch(
@@ -373,35 +373,3 @@ def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(
     assert main(args) == 0
     assert_same_end(run, whole)
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
-
-
-# Somebody else's run
-
-
-@pytest.mark.parametrize("key", ["best_model_path", "kth_best_model_path", "best_k_models"])
-def test_a_checkpoint_does_not_lead_out_of_its_folder(key: str, tmp_path: Path) -> None:
-    """Lightning removes what is no longer the best, folders too."""
-    away = "/runs/a/checkpoints/../../../home"
-    state = {"dirpath": "/runs/a/checkpoints", key: {away: 1.0} if "models" in key else away}
-    loops = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
-    content = {"loops": loops, "global_step": 1, "callbacks": {"ModelCheckpoint{}": state}}
-    torch.save(content, tmp_path / "last.ckpt")
-    with pytest.raises(UserError, match="outside of its folder"):
-        done(tmp_path / "last.ckpt")
-    torch.save({**content, "callbacks": {}}, tmp_path / "last.ckpt")
-    assert done(tmp_path / "last.ckpt").epochs == 1
-
-
-def test_a_moved_checkpoint_names_files_of_its_own_folder(tmp_path: Path) -> None:
-    callback = MovableCheckpoint(tmp_path)
-    places = dict.fromkeys(
-        ("best_model_path", "kth_best_model_path", "last_model_path"), "/x/../../home/best.ckpt"
-    )
-    callback.load_state_dict({**MovableCheckpoint("/x").state_dict(), **places})
-    assert callback.best_model_path == str(tmp_path / "best.ckpt")
-
-
-def test_what_is_gone_on_from_asks_for_no_more_than_it_holds(tmp_path: Path) -> None:
-    torch.save({"loops": bytearray(8)}, tmp_path / "last.ckpt")
-    with pytest.raises(UserError, match="bytearray for more than it holds"):
-        done(tmp_path / "last.ckpt")

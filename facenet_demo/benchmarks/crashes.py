@@ -25,7 +25,7 @@ import torch
 from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
-from facenet_demo.interruption import epochs_done
+from facenet_demo.interruption import done
 from facenet_demo.progress import console
 from facenet_demo.records import UserError
 from facenet_demo.runs import environment
@@ -145,7 +145,7 @@ def _kill(
     killed = in_saves = unreadable = 0
     while True:
         last = next(folder.glob("*/checkpoints/last.ckpt"), None)
-        epochs = _EPOCHS if last is None else _EPOCHS - epochs_done(last)
+        epochs = _EPOCHS if last is None else _EPOCHS - done(last).epochs
         in_save = rng.random() * (num_kills - killed) < num_in_saves - in_saves
         # There are as many saves to come as epochs, at least, and one with the calibration.
         process = _train(args, rng.randint(1, epochs + 1) if in_save else 0)
