@@ -26,10 +26,10 @@ from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
-from facenet_demo.records import Batch
+from facenet_demo.system.records import Batch
+from facenet_demo.system.texts import printable
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
-from facenet_demo.texts import printable
 from facenet_demo.transforms import to_pixels
 
 _NUM_MAPS = 8  # of each layer, its first units

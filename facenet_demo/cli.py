@@ -29,16 +29,16 @@ from lightning.pytorch.cli import (
 
 from facenet_demo import trust
 from facenet_demo.arguments import CONFIGS, in_order, take, target
-from facenet_demo.commands import write_for_programs
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.interruption import Done, done
 from facenet_demo.loggers import LoggerParser, loggers
-from facenet_demo.records import UserError
 from facenet_demo.refusals import check_settings, check_with_data, in_words
 from facenet_demo.resuming import SaveConfig, changed, check, check_step, earlier_notes, notes
 from facenet_demo.runs import is_first_process, new_run_folder, outlive_events
 from facenet_demo.settings import comparable, flat, keep_places, plain, with_own_defaults
-from facenet_demo.storage import remove_leftovers
+from facenet_demo.system.exits import write_for_programs
+from facenet_demo.system.files import remove_leftovers
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.regression import RegressionTask
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from facenet_demo.faces.stored import Crops, LeftOut
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
 
 _SIDE, _FRAME, _COLUMNS = 64, 3, 16  # of a face: pixels, with its frame; how many in a line
 _PLAIN, _SEVERAL, _OVERRULED, _LEFT_OUT = range(4)

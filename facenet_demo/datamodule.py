@@ -25,9 +25,9 @@ from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.faces.crops import find_crops, prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
-from facenet_demo.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
-from facenet_demo.storage import as_text, cache_folder
+from facenet_demo.system.files import as_text, cache_folder
+from facenet_demo.system.records import PADDED, STRANGER, Batch, UserError
 from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow, to_window
 
 _STATISTICS_ROWS = 2000

@@ -23,9 +23,9 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
 from facenet_demo.checkpoints import read_checkpoint, write_checkpoint
-from facenet_demo.commands import Interrupted
-from facenet_demo.progress import console
-from facenet_demo.records import UserError
+from facenet_demo.system.exits import Interrupted
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import console
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -19,8 +19,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from facenet_demo.progress import console
-from facenet_demo.texts import printable
+from facenet_demo.system.terminal import console
+from facenet_demo.system.texts import printable
 
 BOX = "□"
 _CERTAIN = "\u024f"  # every font has the Latin letters up to here

@@ -23,9 +23,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.batches import EpochBatches
-from facenet_demo.commands import Interrupted
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.records import UserError
+from facenet_demo.system.exits import Interrupted
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.base import FaceTask
 
 _LEAST = {

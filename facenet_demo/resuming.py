@@ -21,8 +21,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
 from facenet_demo.interruption import Done
-from facenet_demo.records import UserError
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
+from facenet_demo.system.records import UserError
 
 _FOLDER = "it goes on in its own folder"
 _SEED = "all that is drawn by chance follows from it"

@@ -23,7 +23,7 @@ import numpy as np
 
 from facenet_demo.duplicates import contested, exact_copies, near_duplicates
 from facenet_demo.faces.stored import Crops, LeftOut
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 STAGES = ("train", "val", "test")
 SPLITS = "splits.json"  # in a run folder

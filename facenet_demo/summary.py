@@ -15,8 +15,8 @@ from rich.text import Text
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
+from facenet_demo.system.texts import printable
 from facenet_demo.tasks.base import FaceTask
-from facenet_demo.texts import printable
 
 _NAMED = 3  # of many, so many are named
 

@@ -34,7 +34,7 @@ from facenet_demo.interruption import (
 )
 from facenet_demo.loggers import EpochLog
 from facenet_demo.measuring import ProgressionBoard
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 
 @dataclass(frozen=True)

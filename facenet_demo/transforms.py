@@ -25,8 +25,8 @@ import torch.nn.functional as F
 from PIL import ExifTags, Image
 from torch import nn
 
-from facenet_demo.parallel import Limit
 from facenet_demo.pixels import to_rgb
+from facenet_demo.system.threads import Limit
 
 MAX_PIXELS = 100_000_000
 # A photo is read at 1/2, 1/4 or 1/8 as long as its longer side keeps so many pixels.

@@ -31,7 +31,7 @@ from facenet_demo.report import (
     UnitPage,
     Verdict,
 )
-from facenet_demo.storage import write_json
+from facenet_demo.system.files import write_json
 
 # Layer -> side of its receptive field, side of its maps, pixels.
 LAYERS = {"stem": (7, 64), "stages.0": (18, 32), "stages.1": (44, 16), "stages.2": (96, 8)}

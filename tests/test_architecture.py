@@ -14,7 +14,8 @@ PACKAGE = Path(facenet_demo.__file__).parent
 FLOORS = [
     set(floor.split())
     for floor in (
-        "__init__ commands parallel progress records start storage texts trust",
+        "__init__ system",
+        "trust",
         "basics batches calibration faces features lettering networks pixels transforms",
         "checkpoints datasets duplicates plots splits",
         "datamodule interruption predict tasks",
@@ -70,7 +71,7 @@ def test_features_take_any_module() -> None:
     """They know neither Lightning nor the networks of this project."""
     for path in (PACKAGE / "features").glob("*.py"):
         assert "lightning" not in path.read_text()
-        assert {part(name) for name in imported(path)} <= {"features", "records", "progress"}
+        assert {part(name) for name in imported(path)} <= {"features", "system"}
 
 
 def test_scripts_hold_no_logic() -> None:
@@ -79,7 +80,9 @@ def test_scripts_hold_no_logic() -> None:
     for script in scripts:
         text = script.read_text()
         assert len(text.splitlines()) < 10
-        assert imported(script) == {"facenet_demo.start"}, "it watches for Ctrl-C from the first"
+        assert imported(script) == {"facenet_demo.system.start"}, (
+            "it watches for Ctrl-C from the first"
+        )
         (module,) = re.findall(r'start\("facenet_demo\.([\w.]+)"\)', text)
         assert "def main(" in (PACKAGE / f"{module.replace('.', '/')}.py").read_text()
 

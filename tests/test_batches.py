@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facenet_demo.batches import PADDING, EpochBatches, step_seed
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 
 def all_devices(num_rows: int, batch_size: int, num_devices: int, **settings: object) -> list[list]:

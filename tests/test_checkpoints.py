@@ -10,7 +10,7 @@ import torch
 
 from facenet_demo.checkpoints import KEY, describe, load_checkpoint, load_classifier
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 PEOPLE = ["Ada", "Grace", "Zoë"]
 SETTINGS = FaceCNN(channels=(4, 8), activation="gelu", normalization="group", grid=2)

@@ -26,12 +26,12 @@ from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores
-from facenet_demo.records import UserError
 from facenet_demo.report import start_report
 from facenet_demo.search.command import _finish
 from facenet_demo.search.space import read_space
 from facenet_demo.splits import SplitSettings, make_split
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
+from facenet_demo.system.records import UserError
 from facenet_demo.training import main as train
 
 YAML = {

@@ -16,8 +16,8 @@ from PIL import Image
 from facenet_demo import datamodule
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import FaceSource, Folder
-from facenet_demo.records import STRANGER, Batch, Sample
 from facenet_demo.splits import SplitSettings
+from facenet_demo.system.records import STRANGER, Batch, Sample
 from facenet_demo.transforms import AugmentSettings
 
 WINDOW, MARGIN = 32, 8

@@ -16,7 +16,7 @@ from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.duplicates import exact_copies, near_duplicates
 from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
-from facenet_demo.records import Sample
+from facenet_demo.system.records import Sample
 
 SIDE = 96
 

@@ -5,8 +5,8 @@ import pytest
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evidence import JitteredViews, make_evidence
-from facenet_demo.records import UserError
 from facenet_demo.splits import SplitSettings
+from facenet_demo.system.records import UserError
 
 
 @pytest.mark.parametrize(("num", "batches"), [(2, 1), (3, 1), (12, 6), (39, 19), (200, 20)])

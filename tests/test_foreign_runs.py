@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facenet_demo.interruption import MovableCheckpoint, done
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 
 @pytest.mark.parametrize("key", ["best_model_path", "kth_best_model_path", "best_k_models"])

@@ -12,7 +12,7 @@ import torch
 
 from facenet_demo.cli import CONFIGS
 from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.records import Batch
+from facenet_demo.system.records import Batch
 from facenet_demo.tasks.classification import ClassificationTask, NamingLoss
 from facenet_demo.training import train
 

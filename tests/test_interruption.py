@@ -23,7 +23,7 @@ from facenet_demo.callbacks import History
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import WholeCheckpoints, done
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.training import main, train
 
 EPOCHS, STEPS = 4, 3

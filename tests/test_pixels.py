@@ -18,9 +18,9 @@ from PIL import Image
 from facenet_demo import pixels
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.detect import FaceDetector
-from facenet_demo.parallel import Limit
 from facenet_demo.pixels import to_rgb
 from facenet_demo.predict.reader import as_photo
+from facenet_demo.system.threads import Limit
 from facenet_demo.transforms import ImageError, read_image, read_photo
 
 FACE = np.array(Image.open(ORL().samples()[0].path))  # grey, uint8 (112, 92)
@@ -190,7 +190,7 @@ PEAK = r"""
 import re, sys
 from pathlib import Path
 from facenet_demo import transforms
-from facenet_demo.parallel import Limit, ordered_map
+from facenet_demo.system.threads import Limit, ordered_map
 
 def peak():  # not getrusage's, which is that of the parent as long as it is larger
     status = Path("/proc/self/status").read_text()

@@ -16,8 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import Done
-from facenet_demo.records import UserError
 from facenet_demo.resuming import changed, check_step, notes
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.optimization import Schedule
 from facenet_demo.training import main, train
 

@@ -12,8 +12,8 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
-from facenet_demo.records import UserError
 from facenet_demo.runs import environment, new_run_folder, outlive_events
+from facenet_demo.system.records import UserError
 
 
 def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:

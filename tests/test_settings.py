@@ -11,8 +11,8 @@ import yaml
 
 from facenet_demo.cli import CONFIGS, configured_data, parse
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings, Torchvision
-from facenet_demo.records import UserError
 from facenet_demo.settings import flat
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.optimization import SGD, AdamW
 
 

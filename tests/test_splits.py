@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from facenet_demo.faces.stored import Crops, LeftOut
-from facenet_demo.records import UserError
 from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
+from facenet_demo.system.records import UserError
 
 SIDE = 24
 

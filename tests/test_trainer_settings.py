@@ -19,9 +19,9 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from facenet_demo.callbacks import History
 from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
-from facenet_demo.commands import Interrupted
-from facenet_demo.records import UserError
 from facenet_demo.refusals import in_words
+from facenet_demo.system.exits import Interrupted
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.training import main, train
 
@@ -203,7 +203,7 @@ def test_faults_of_this_program_stay_tracebacks(
 @pytest.mark.parametrize(
     ("last_line", "said"),
     [
-        ("facenet_demo.records.UserError: The disk is full.", "^The disk is full.$"),
+        ("facenet_demo.system.records.UserError: The disk is full.", "^The disk is full.$"),
         ("lightning.fabric.utilities.exceptions.MisconfigurationException: No.", "here: No.$"),
         ("ValueError: a fault", None),
     ],

@@ -8,8 +8,8 @@ from lightning.pytorch.loggers import CSVLogger
 
 from facenet_demo import training, trust
 from facenet_demo.cli import build, configured_data, parse
-from facenet_demo.records import UserError
 from facenet_demo.search import command as search
+from facenet_demo.system.records import UserError
 from facenet_demo.visualize import command as visualize
 
 LAMBDA = "lightning.pytorch.callbacks.LambdaCallback"
@@ -60,7 +60,7 @@ def was_imported(name: str) -> bool:
         "builtins.exec",
         "torch.hub.load",
         "torch.utils.cpp_extension.load_inline",
-        "facenet_demo.storage.shutil.rmtree",  # reached through a module of this package
+        "facenet_demo.system.files.shutil.rmtree",  # reached through a module of this package
         "facenet_demo.training.main",
         {"class_path": "subprocess.getoutput", "init_args": {"cmd": "touch ran"}},
         {"class_path": "functools.partial", "init_args": {"func": "os.system"}},

@@ -9,10 +9,10 @@ from typing import Literal, cast
 from jsonargparse import auto_cli
 
 from facenet_demo.cli import quieten_libraries
-from facenet_demo.commands import exit_code
-from facenet_demo.progress import console
 from facenet_demo.runs import environment
-from facenet_demo.storage import write_json
+from facenet_demo.system.exits import exit_code
+from facenet_demo.system.files import write_json
+from facenet_demo.system.terminal import console
 
 RESULTS = Path("benchmarks")
 

@@ -30,8 +30,8 @@ from facenet_demo.datasets import ORL, Folder
 from facenet_demo.faces.crops import crops_folder
 from facenet_demo.faces.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import UserError
-from facenet_demo.storage import as_text, write_json
+from facenet_demo.system.files import as_text, write_json
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.classification import ClassificationTask
 
 _EVERY = 0.05  # seconds between two looks

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from facenet_demo.datasets import ORL
-from facenet_demo.progress import track
+from facenet_demo.system.terminal import track
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from facenet_demo.datasets.layout import SplitFolders, people_folders
 from facenet_demo.datasets.names import person_name
-from facenet_demo.records import Sample, UserError
+from facenet_demo.system.records import Sample, UserError
 
 
 @dataclass(frozen=True)

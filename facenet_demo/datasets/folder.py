@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from facenet_demo.datasets.base import FaceSource, scan_people
 from facenet_demo.datasets.layout import SplitFolders, doubts_about_layout
-from facenet_demo.records import Sample, UserError
+from facenet_demo.system.records import Sample, UserError
 
 _SETTING = (
     ", or take them as they are meant: --data.source.split_folders pool takes a person's photos "

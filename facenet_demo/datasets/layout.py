@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from facenet_demo.datasets.names import doubts_about, shown, some
-from facenet_demo.records import UserError
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
+from facenet_demo.system.records import UserError
 
 SplitFolders: TypeAlias = Literal["pool", "keep"]
 

@@ -10,8 +10,8 @@ from typing import ClassVar
 from facenet_demo.datasets.base import FaceSource, scan_people
 from facenet_demo.datasets.download import Archive, fetch_archive
 from facenet_demo.datasets.layout import doubts_about_layout
-from facenet_demo.records import Sample
-from facenet_demo.storage import cache_folder
+from facenet_demo.system.files import cache_folder
+from facenet_demo.system.records import Sample
 
 # The archive that scikit-learn's fetch_lfw_people takes; LFW's own site is gone.
 ARCHIVE = Archive(

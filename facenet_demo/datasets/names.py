@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
-from facenet_demo.records import UNKNOWN, UserError
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
+from facenet_demo.system.records import UNKNOWN, UserError
 
 _NAMED = 3  # of many, so many are named
 

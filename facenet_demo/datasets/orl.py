@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from facenet_demo.datasets.base import FaceSource
-from facenet_demo.records import Sample, UserError
+from facenet_demo.system.records import Sample, UserError
 
 _NUM_PEOPLE, _NUM_PHOTOS = 40, 10
 # SHA-256 of the 400 files one after the other, s1/1.pgm, s1/2.pgm, ... s40/10.pgm.

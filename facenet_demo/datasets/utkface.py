@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from facenet_demo.datasets.base import FaceSource
-from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
+from facenet_demo.system.records import Sample, UserError
 
 # age_gender_ethnicity_time.jpg.chip.jpg; in some names a part after the age is missing.
 _NAME = re.compile(r"(\d{1,3})_.*\.(jpe?g|png)", re.IGNORECASE)

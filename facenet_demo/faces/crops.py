@@ -45,10 +45,7 @@ from facenet_demo.faces.stored import (
     write_index,
 )
 from facenet_demo.faces.texts import map_array
-from facenet_demo.parallel import ordered_map
-from facenet_demo.progress import console, track
-from facenet_demo.records import Sample, UserError
-from facenet_demo.storage import (
+from facenet_demo.system.files import (
     DamagedError,
     allow,
     as_text,
@@ -56,6 +53,9 @@ from facenet_demo.storage import (
     own_folder,
     private_folder,
 )
+from facenet_demo.system.records import Sample, UserError
+from facenet_demo.system.terminal import console, track
+from facenet_demo.system.threads import ordered_map
 from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 5

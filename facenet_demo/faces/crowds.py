@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from facenet_demo.faces.likeness import LEAST_PHOTOS, MOST_PHOTOS, Likeness, choose
-from facenet_demo.parallel import ordered_map
-from facenet_demo.progress import track
+from facenet_demo.system.terminal import track
+from facenet_demo.system.threads import ordered_map
 
 T = TypeVar("T")
 

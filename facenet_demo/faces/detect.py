@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facenet_demo.records import Face
+from facenet_demo.system.records import Face
 
 # Part of the key of every crop cache: raise it when the faces found, or the pixels, may differ.
 DETECTOR_VERSION = "mtcnn-3"

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from facenet_demo.faces.texts import Texts, map_array, write_texts
-from facenet_demo.storage import reading
+from facenet_demo.system.files import reading
 
 _PHOTOS, IMAGES = "photos.npy", "images.u8"
 CHOSEN = ("overruled", "unclear")  # rows of `Crops` where photos show several faces

@@ -16,8 +16,6 @@ import cv2
 import torch
 from PIL import Image
 
-from facenet_demo.commands import exit_code, positive, write_for_programs
-from facenet_demo.parallel import ordered_map
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import SUFFIX, Gallery
 from facenet_demo.predict.inputs import Found, find_files, read_list
@@ -33,10 +31,12 @@ from facenet_demo.predict.output import (
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import NOT_ANNOTATED, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video, silence_opencv
-from facenet_demo.progress import PlainConsole, console, track
-from facenet_demo.records import UserError
-from facenet_demo.storage import as_text, make_folder, naming, new_file
-from facenet_demo.texts import printable
+from facenet_demo.system.exits import exit_code, positive, write_for_programs
+from facenet_demo.system.files import as_text, make_folder, naming, new_file
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import PlainConsole, console, track
+from facenet_demo.system.texts import printable
+from facenet_demo.system.threads import ordered_map
 from facenet_demo.transforms import MAX_PIXELS, ImageError, Photo, read_photo
 
 DESCRIPTION = """

@@ -38,8 +38,8 @@ from facenet_demo.predict.portraits import (
     whose_they_are,
 )
 from facenet_demo.predict.reader import FaceReader
-from facenet_demo.records import UNKNOWN, Sample, UserError
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
+from facenet_demo.system.records import UNKNOWN, Sample, UserError
 
 _TEMPERATURES = torch.logspace(-4, 0, 100).tolist()
 _ROUGH_TEMPERATURE = 0.1

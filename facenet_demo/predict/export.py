@@ -20,7 +20,6 @@ import torch
 from torch import nn
 
 from facenet_demo.calibration import Calibration
-from facenet_demo.commands import exit_code
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.models import (
     ONNX_KEY,
@@ -29,9 +28,10 @@ from facenet_demo.predict.models import (
     load_model,
     onnx_description,
 )
-from facenet_demo.progress import console
-from facenet_demo.records import UserError
-from facenet_demo.storage import new_file
+from facenet_demo.system.exits import exit_code
+from facenet_demo.system.files import new_file
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import console
 
 LARGEST_DIFFERENCE = 1e-4
 OPSET = 18

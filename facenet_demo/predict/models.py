@@ -26,7 +26,7 @@ from facenet_demo.checkpoints import (
 )
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.onnx_trial import SECONDS, try_out
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.transforms import ImageError
 
 ONNX_KEY = "facenet_demo"

@@ -23,8 +23,8 @@ from facenet_demo.predict.results import (
     Prediction,
     VideoResult,
 )
-from facenet_demo.storage import json_value
-from facenet_demo.texts import printable
+from facenet_demo.system.files import json_value
+from facenet_demo.system.texts import printable
 
 Result: TypeAlias = PhotoResult | VideoResult
 # Programs that show tables take a cell that begins so for a formula to compute.

@@ -22,7 +22,7 @@ from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector, main_face
 from facenet_demo.pixels import to_rgb
 from facenet_demo.predict import quality
-from facenet_demo.records import Face
+from facenet_demo.system.records import Face
 from facenet_demo.transforms import (
     DECODED_SIDE,
     MAX_PIXELS,

@@ -23,8 +23,8 @@ import torch
 from facenet_demo.predict.models import Scores
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import Appearance, Prediction, VideoResult
-from facenet_demo.records import UserError
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
+from facenet_demo.system.records import UserError
 from facenet_demo.transforms import ImageError
 
 # Boxes of one face in two frames overlap at least so much, intersection over union.

@@ -21,13 +21,13 @@ from rich.live import Live
 from rich.table import Table
 
 from facenet_demo.cli import parse, quieten_libraries
-from facenet_demo.commands import Interrupted, exit_code, positive
-from facenet_demo.progress import console
-from facenet_demo.records import UserError
 from facenet_demo.search.pictures import write_page
 from facenet_demo.search.space import Setting, flags, read_space
 from facenet_demo.search.study import Search, best, counted
-from facenet_demo.storage import new_file, write_json
+from facenet_demo.system.exits import Interrupted, exit_code, positive
+from facenet_demo.system.files import new_file, write_json
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import console
 from facenet_demo.training import train
 
 _KEPT = ". Finished trials are kept; the same command goes on."

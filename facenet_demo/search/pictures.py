@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from facenet_demo.lettering import lettering
 from facenet_demo.search.space import Setting
 from facenet_demo.search.study import best, counted
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ import numpy as np
 import optuna
 import yaml
 
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.trust import yaml_tree
 
 Value = bool | int | float | str

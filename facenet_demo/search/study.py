@@ -37,9 +37,9 @@ from sqlalchemy.pool import QueuePool
 
 from facenet_demo.callbacks import tensorboard_logger
 from facenet_demo.cli import build, parse
-from facenet_demo.commands import Interrupted
-from facenet_demo.records import UserError
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
+from facenet_demo.system.exits import Interrupted
+from facenet_demo.system.records import UserError
 from facenet_demo.tasks.metrics import ERRORS
 
 Sampler = Literal["grid", "random", "bayesian"]

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 
 from facenet_demo.networks import FaceNetwork, NetworkSettings
-from facenet_demo.records import Batch, UserError
+from facenet_demo.system.records import Batch, UserError
 from facenet_demo.tasks.optimization import OptimizerSettings, Schedule, go_on
 
 

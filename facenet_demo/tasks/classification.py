@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
-from facenet_demo.records import PADDED, STRANGER, Batch
+from facenet_demo.system.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule

@@ -18,7 +18,7 @@ from torchmetrics import Metric
 
 from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
-from facenet_demo.records import Batch
+from facenet_demo.system.records import Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean
 from facenet_demo.tasks.optimization import SGD, OptimizerSettings, Schedule

@@ -16,15 +16,12 @@ from rich.text import Text
 from facenet_demo import plots
 from facenet_demo.checkpoints import TrainedNetwork, load_classifier
 from facenet_demo.cli import configured_data, quieten_libraries
-from facenet_demo.commands import exit_code
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evaluation import score
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.untrained import untrained_twin
-from facenet_demo.progress import console, steps
-from facenet_demo.records import UserError
 from facenet_demo.report import (
     DataFacts,
     FileEntry,
@@ -39,8 +36,11 @@ from facenet_demo.report import (
     start_report,
     write_report,
 )
-from facenet_demo.storage import new_file, write_json
-from facenet_demo.texts import printable
+from facenet_demo.system.exits import exit_code
+from facenet_demo.system.files import new_file, write_json
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import console, steps
+from facenet_demo.system.texts import printable
 from facenet_demo.visualize import measurements
 from facenet_demo.visualize.layers import check_units, layers_of, units_of
 from facenet_demo.visualize.measurements import Measurements

@@ -24,7 +24,7 @@ from facenet_demo.report import (
     UnitPage,
     report_path,
 )
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
 from facenet_demo.transforms import to_pixels
 from facenet_demo.visualize.measurements import Measurements
 

@@ -16,7 +16,7 @@ from facenet_demo.features.trace import Trace, evaluating, maps_of
 from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
-from facenet_demo.storage import as_text
+from facenet_demo.system.files import as_text
 from facenet_demo.transforms import ImageError, to_pixels
 from facenet_demo.visualize.pages import enlarged, save_picture
 

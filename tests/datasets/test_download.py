@@ -18,7 +18,7 @@ import pytest
 
 from facenet_demo.datasets import LFW, download, lfw
 from facenet_demo.datasets.download import Archive, fetch_archive
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 PHOTOS = {"faces/Ada/1.jpg": b"a" * 300_000, "faces/Grace/1.jpg": bytes(range(256)) * 2000}
 

@@ -10,9 +10,9 @@ from drawing import draw_people
 
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import Folder
-from facenet_demo.records import UserError
 from facenet_demo.splits import SplitSettings
-from facenet_demo.storage import write_json
+from facenet_demo.system.files import write_json
+from facenet_demo.system.records import UserError
 
 
 def test_people_without_photos_are_nobody(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from facenet_demo.cli import CONFIGS, parse
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import LFW, Folder
 from facenet_demo.datasets.layout import doubts_about_layout
-from facenet_demo.records import UserError
 from facenet_demo.splits import SplitSettings
+from facenet_demo.system.records import UserError
 
 
 def photos(root: Path, *names: str) -> Path:

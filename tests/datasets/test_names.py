@@ -7,7 +7,7 @@ import pytest
 
 from facenet_demo.datasets import Folder
 from facenet_demo.datasets.names import doubts_about
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from facenet_demo.cli import CONFIGS
 from facenet_demo.datasets import UTKFace
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.training import train
 
 # The layout of the real ones; the last lacks a part, as three of them do.

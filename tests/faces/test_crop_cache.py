@@ -18,7 +18,7 @@ from PIL import Image
 from facenet_demo.faces.crops import crops_folder, find_crops, prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.faces.texts import write_texts
-from facenet_demo.records import Sample, UserError
+from facenet_demo.system.records import Sample, UserError
 
 SETTINGS = CropSettings(size=48, window=32)
 FILES = (

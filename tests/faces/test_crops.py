@@ -19,7 +19,7 @@ from facenet_demo.faces.align import align, template
 from facenet_demo.faces.crops import find_crops, prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.faces.texts import Texts
-from facenet_demo.records import Sample, UserError
+from facenet_demo.system.records import Sample, UserError
 from facenet_demo.transforms import read_image
 
 SETTINGS = CropSettings(size=48, window=32)
@@ -253,7 +253,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from facenet_demo.faces import crops
-from facenet_demo.records import Sample
+from facenet_demo.system.records import Sample
 
 dumps, photos = crops.json.dumps, 0
 

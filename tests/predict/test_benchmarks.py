@@ -12,7 +12,7 @@ import pytest
 
 from facenet_demo.benchmarks import mutations, pipeline, prediction
 from facenet_demo.predict import Predictor
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.transforms import ImageError
 
 

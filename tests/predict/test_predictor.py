@@ -11,7 +11,7 @@ from PIL import Image
 
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.models import TorchModel
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.transforms import read_image
 
 

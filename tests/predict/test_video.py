@@ -9,7 +9,7 @@ import pytest
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.results import VideoResult
 from facenet_demo.predict.video import frame_at, predict_video, read_frames, silence_opencv
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
 from facenet_demo.transforms import ImageError, read_image
 
 FPS, SECONDS = 10, 6

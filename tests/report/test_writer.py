@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from fake_report import LAYERS, fake_report
 
-from facenet_demo.records import UserError
 from facenet_demo.report import (
     SCORES,
     FileEntry,
@@ -27,7 +26,8 @@ from facenet_demo.report import (
     write_report,
     writer,
 )
-from facenet_demo.storage import new_file
+from facenet_demo.system.files import new_file
+from facenet_demo.system.records import UserError
 
 
 def data(folder: Path) -> dict[str, Any]:

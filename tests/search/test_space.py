@@ -6,8 +6,8 @@ import optuna
 import pytest
 
 from facenet_demo.cli import CONFIGS
-from facenet_demo.records import UserError
 from facenet_demo.search.space import flags, points, read_space, suggest
+from facenet_demo.system.records import UserError
 
 GOOD = """
 # comment

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, top_k_accuracy_score
 from torch.utils.data import DataLoader
 
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import PADDED, STRANGER, Batch
+from facenet_demo.system.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.classification import ClassificationTask
 from facenet_demo.tasks.optimization import SGD, Schedule
 

@@ -12,8 +12,8 @@ from facenet_demo.cli import CONFIGS, build
 from facenet_demo.datamodule import LANDMARKS, FaceDataModule
 from facenet_demo.datasets import ORL
 from facenet_demo.networks import FaceCNN
-from facenet_demo.records import Batch, UserError
 from facenet_demo.splits import SplitSettings
+from facenet_demo.system.records import Batch, UserError
 from facenet_demo.tasks.regression import RegressionTask, normalised_error
 from facenet_demo.training import train
 

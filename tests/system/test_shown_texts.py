@@ -9,8 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from facenet_demo.progress import PlainConsole, console, track
-from facenet_demo.texts import printable, printable_lines
+from facenet_demo.system.terminal import PlainConsole, console, track
+from facenet_demo.system.texts import printable, printable_lines
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold]t[/b] :smile:\r\n\u202e\x9b1m"
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from rich.text import Text
 
-from facenet_demo.progress import console
-from facenet_demo.records import UserError
+from facenet_demo.system.records import UserError
+from facenet_demo.system.terminal import console
 
 
 class Interrupted(BaseException):

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.segment import Segment
 
-from facenet_demo.texts import printable_lines
+from facenet_demo.system.texts import printable_lines
 
 T = TypeVar("T")
 

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from facenet_demo.records import UserError
-from facenet_demo.storage import (
+from facenet_demo.system.files import (
     cache_folder,
     make_folder,
     new_file,
@@ -27,6 +26,7 @@ from facenet_demo.storage import (
     remove_leftovers,
     write_json,
 )
+from facenet_demo.system.records import UserError
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def killed_while_writing(path: Path) -> None:
     """Another process writes `path` and dies before it is done."""
     code = (
         "import os, sys, pathlib\n"
-        "from facenet_demo.storage import new_file\n"
+        "from facenet_demo.system.files import new_file\n"
         "with new_file(pathlib.Path(os.fsdecode(bytes.fromhex(sys.argv[1])))) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os._exit(9)\n"

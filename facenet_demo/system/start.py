@@ -46,7 +46,7 @@ def _main(module: str) -> Callable[[], int]:
     try:
         return importlib.import_module(module).main
     except ModuleNotFoundError as error:
-        from facenet_demo.commands import exit_code
+        from facenet_demo.system.exits import exit_code
 
         def missing(error: ModuleNotFoundError = error) -> int:
             raise error

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from facenet_demo.commands import Interrupted, exit_code, positive
-from facenet_demo.records import UserError
+from facenet_demo.system.exits import Interrupted, exit_code, positive
+from facenet_demo.system.records import UserError
 
 
 def stopped(error: BaseException) -> int:
@@ -57,7 +57,7 @@ def test_whoever_reads_the_output_may_stop_early() -> None:
     code = """
 import sys
 from pathlib import Path
-from facenet_demo.commands import exit_code
+from facenet_demo.system.exits import exit_code
 sys.exit(exit_code(lambda: [print("x" * 99, flush=True) for _ in range(100_000)] and 0, ""))
 """
     process = subprocess.Popen(

@@ -18,7 +18,7 @@ STOP = "import os, signal; os.kill(os.getpid(), signal.SIGINT)\n"
 def started(folder: Path, module: str) -> subprocess.CompletedProcess[str]:
     """Run a module of this text as a script does."""
     (folder / "slow.py").write_text(module)
-    code = "from facenet_demo.start import start; raise SystemExit(start('slow'))"
+    code = "from facenet_demo.system.start import start; raise SystemExit(start('slow'))"
     package = str(Path(facenet_demo.__file__).parents[1])
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False,

@@ -1,0 +1,1 @@
+"""The ground: files, terminal, threads, exits, texts."""
