@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from facenet_demo.faces.photos import read_photo
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.annotate import annotate
-from facenet_demo.transforms import read_photo
 
 _WIDTH, _GAP = 276, 16
 

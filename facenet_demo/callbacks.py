@@ -22,15 +22,15 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.faces.photos import to_pixels
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.pictures import plots
 from facenet_demo.system.records import Batch
 from facenet_demo.system.texts import printable
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.classification import ClassificationTask
-from facenet_demo.transforms import to_pixels
 
 _NUM_MAPS = 8  # of each layer, its first units
 WHAT_IS_WHERE = """

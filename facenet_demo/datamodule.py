@@ -24,11 +24,11 @@ from facenet_demo.batches import PADDING, EpochBatches, SameBatches, seed_device
 from facenet_demo.datasets import ORL, FaceSource
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.faces.crops import find_crops, prepare_crops
+from facenet_demo.faces.photos import AugmentSettings, CentreWindow, RandomWindow, to_window
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.system.files import as_text, cache_folder
 from facenet_demo.system.records import PADDED, STRANGER, Batch, UserError
-from facenet_demo.transforms import AugmentSettings, CentreWindow, RandomWindow, to_window
 
 _STATISTICS_ROWS = 2000
 LANDMARKS = tuple(
@@ -192,7 +192,7 @@ class FaceDataModule(pl.LightningDataModule):
 
         Args:
             rows: of the crops.
-            theta: where the windows were cut, see `transforms.to_window`.
+            theta: where the windows were cut, see `photos.to_window`.
 
         Returns:
             A number each, or the places of the five landmarks: x, y, x, y, ... from 0 to 1 across

@@ -14,7 +14,6 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.tensorboard import SummaryWriter
 
-from facenet_demo import plots
 from facenet_demo.callbacks import tensorboard_writer
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.evidence import FACE_PARTS, JitteredViews, make_evidence
@@ -29,6 +28,7 @@ from facenet_demo.features.progression import (
 from facenet_demo.features.selectivity import pool, selectivity
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
+from facenet_demo.pictures import plots
 from facenet_demo.tasks.classification import ClassificationTask
 
 _NUM_UNITS = 16  # of each layer, with their top patches

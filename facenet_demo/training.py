@@ -209,7 +209,7 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
 
 
 def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    from facenet_demo import plots
+    from facenet_demo.pictures import plots
 
     losses = [epoch.get("val/loss", float("inf")) for epoch in epochs]
     best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
@@ -218,7 +218,7 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
 
 
 def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
-    from facenet_demo import plots
+    from facenet_demo.pictures import plots
 
     figures = {"reliability": plots.reliability(judged.probability, judged.right)}
     if judged.calibration.threshold is not None and len(judged.outsider_certainty):

@@ -16,8 +16,8 @@ FLOORS = [
     for floor in (
         "__init__ system",
         "trust",
-        "basics batches calibration faces features lettering networks pixels transforms",
-        "checkpoints datasets duplicates plots splits",
+        "basics batches calibration faces features networks pictures",
+        "checkpoints datasets duplicates splits",
         "datamodule interruption predict tasks",
         "arguments callbacks contact_sheet evaluation evidence loggers refusals report resuming "
         "runs settings summary",

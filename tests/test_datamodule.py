@@ -16,9 +16,9 @@ from PIL import Image
 from facenet_demo import datamodule
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.datasets import FaceSource, Folder
+from facenet_demo.faces.photos import AugmentSettings
 from facenet_demo.splits import SplitSettings
 from facenet_demo.system.records import STRANGER, Batch, Sample
-from facenet_demo.transforms import AugmentSettings
 
 WINDOW, MARGIN = 32, 8
 OFF = AugmentSettings(shift=0, scale=0, rotation=0, flip=0, brightness=0, contrast=0, erase=0)

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 
 from facenet_demo.datasets import ORL
+from facenet_demo.faces.photos import ImageError, read_image
 from facenet_demo.system.terminal import track
-from facenet_demo.transforms import ImageError, read_image
 
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 

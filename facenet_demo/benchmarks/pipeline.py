@@ -30,10 +30,10 @@ from facenet_demo.cli import CONFIGS
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector
+from facenet_demo.faces.photos import CentreWindow, read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.export import export
 from facenet_demo.predict.models import OnnxModel, TorchModel
-from facenet_demo.transforms import CentreWindow, read_image
 
 _SIZE = (480, 640)
 _FACE_HEIGHT = 240

@@ -34,6 +34,7 @@ import numpy as np
 from PIL import Image
 
 from facenet_demo.faces import align, crowds, detect
+from facenet_demo.faces.photos import ImageError, read_image
 from facenet_demo.faces.stored import (
     CHOSEN,
     IMAGES,
@@ -56,7 +57,6 @@ from facenet_demo.system.files import (
 from facenet_demo.system.records import Sample, UserError
 from facenet_demo.system.terminal import console, track
 from facenet_demo.system.threads import ordered_map
-from facenet_demo.transforms import ImageError, read_image
 
 _FORMAT = 5
 _LOG = "photos.jsonl"

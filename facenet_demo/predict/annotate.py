@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facenet_demo.lettering import font_file, runs
+from facenet_demo.faces.photos import Photo
+from facenet_demo.pictures.lettering import font_file, runs
 from facenet_demo.predict.results import Prediction
-from facenet_demo.transforms import Photo
 
 # Two colours that people who see no red or green can tell apart (Wong 2011, Nature Methods 8:441).
 _KNOWN, _UNKNOWN = (0, 158, 115), (213, 94, 0)

@@ -16,6 +16,7 @@ import cv2
 import torch
 from PIL import Image
 
+from facenet_demo.faces.photos import MAX_PIXELS, ImageError, Photo, read_photo
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import SUFFIX, Gallery
 from facenet_demo.predict.inputs import Found, find_files, read_list
@@ -37,7 +38,6 @@ from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import PlainConsole, console, track
 from facenet_demo.system.texts import printable
 from facenet_demo.system.threads import ordered_map
-from facenet_demo.transforms import MAX_PIXELS, ImageError, Photo, read_photo
 
 DESCRIPTION = """
 Find every face in photos and videos and name it, or say that it is a stranger's.

@@ -24,10 +24,10 @@ from facenet_demo.checkpoints import (
     check_description,
     load_classifier,
 )
+from facenet_demo.faces.photos import ImageError
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.onnx_trial import SECONDS, try_out
 from facenet_demo.system.records import UserError
-from facenet_demo.transforms import ImageError
 
 ONNX_KEY = "facenet_demo"
 _ONNX_FORMAT = 3

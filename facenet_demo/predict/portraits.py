@@ -20,11 +20,11 @@ import torch
 
 from facenet_demo.duplicates import near_pairs
 from facenet_demo.faces.likeness import MOST_PHOTOS, Likeness, choose
+from facenet_demo.faces.photos import ImageError, to_pixels
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.system.files import as_text
 from facenet_demo.system.records import Sample
 from facenet_demo.system.terminal import track
-from facenet_demo.transforms import ImageError, to_pixels
 
 LeftOut = list[tuple[str, str]]
 

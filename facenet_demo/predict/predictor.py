@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 import torch
 
+from facenet_demo.faces.photos import MAX_PIXELS, ImageError
 from facenet_demo.predict.enrollment import open_gallery
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores, load_model
@@ -20,7 +21,6 @@ from facenet_demo.predict.results import Guess, PhotoResult, Prediction
 from facenet_demo.system.files import as_text
 from facenet_demo.system.records import UserError
 from facenet_demo.system.threads import ordered_map
-from facenet_demo.transforms import MAX_PIXELS, ImageError
 
 
 class Predictor:

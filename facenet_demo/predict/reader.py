@@ -20,10 +20,7 @@ from PIL import Image
 
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector, main_face
-from facenet_demo.pixels import to_rgb
-from facenet_demo.predict import quality
-from facenet_demo.system.records import Face
-from facenet_demo.transforms import (
+from facenet_demo.faces.photos import (
     DECODED_SIDE,
     MAX_PIXELS,
     CentreWindow,
@@ -31,6 +28,9 @@ from facenet_demo.transforms import (
     read_photo,
     upright,
 )
+from facenet_demo.faces.pixels import to_rgb
+from facenet_demo.predict import quality
+from facenet_demo.system.records import Face
 
 ImageLike: TypeAlias = "Path | str | Image.Image | np.ndarray | torch.Tensor"
 

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 
 from facenet_demo.cli import parse, quieten_libraries
-from facenet_demo.search.pictures import write_page
+from facenet_demo.search.figures import write_page
 from facenet_demo.search.space import Setting, flags, read_space
 from facenet_demo.search.study import Search, best, counted
 from facenet_demo.system.exits import Interrupted, exit_code, positive

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facenet_demo import plots
 from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.faces.photos import to_pixels
 from facenet_demo.features.patches import TopPatches, cut
 from facenet_demo.features.progression import NetworkMeasures, best_parts
 from facenet_demo.features.selectivity import person_means
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.pictures import plots
 from facenet_demo.report import (
     LayerPage,
     NetworkPages,
@@ -25,7 +26,6 @@ from facenet_demo.report import (
     report_path,
 )
 from facenet_demo.system.files import new_file
-from facenet_demo.transforms import to_pixels
 from facenet_demo.visualize.measurements import Measurements
 
 _NUM_MAPS = 10  # of each layer, its first units

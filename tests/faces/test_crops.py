@@ -17,10 +17,10 @@ from facenet_demo.faces import crops as module
 from facenet_demo.faces import detect
 from facenet_demo.faces.align import align, template
 from facenet_demo.faces.crops import find_crops, prepare_crops
+from facenet_demo.faces.photos import read_image
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.faces.texts import Texts
 from facenet_demo.system.records import Sample, UserError
-from facenet_demo.transforms import read_image
 
 SETTINGS = CropSettings(size=48, window=32)
 

@@ -16,8 +16,8 @@ from facenet_demo.faces.align import align, template
 from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.likeness import Chosen
+from facenet_demo.faces.photos import read_image
 from facenet_demo.faces.stored import Crops, CropSettings
-from facenet_demo.transforms import read_image
 
 SETTINGS = CropSettings(size=48, window=32)
 ADA, BEA = 1, 5  # two drawn people who differ in shape, too

@@ -12,10 +12,10 @@ from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.faces.photos import CentreWindow
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.networks import FaceCNN
 from facenet_demo.predict import Predictor
-from facenet_demo.transforms import CentreWindow
 
 WINDOW, FACE_SCALE = 48, 0.8
 KNOWN, STRANGERS = 6, 6

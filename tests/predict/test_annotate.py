@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facenet_demo.faces.photos import Photo
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.results import Guess, Prediction
-from facenet_demo.transforms import Photo
 
 
 def face(name: str | None, *box: float) -> Prediction:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from facenet_demo.benchmarks import mutations, pipeline, prediction
+from facenet_demo.faces.photos import ImageError
 from facenet_demo.predict import Predictor
 from facenet_demo.system.records import UserError
-from facenet_demo.transforms import ImageError
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from drawing import draw_face
 from PIL import Image
 
 from facenet_demo.datasets import Folder
+from facenet_demo.faces.photos import read_image
 from facenet_demo.predict.inputs import find_files, kind_of
-from facenet_demo.transforms import read_image
 
 PHOTOS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp", "TIFF": "tif", "BMP": "bmp",
           "PPM": "ppm", "JPEG2000": "jp2"}  # fmt: skip

@@ -14,12 +14,12 @@ import yaml
 from PIL import Image
 
 from facenet_demo.cli import CONFIGS
+from facenet_demo.faces.photos import ImageError, Photo
 from facenet_demo.predict import command
 from facenet_demo.predict.command import main
 from facenet_demo.predict.output import csv_rows, csv_writer
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
 from facenet_demo.system.records import UserError
-from facenet_demo.transforms import ImageError, Photo
 
 NAME = "李明 Zoë.pgm"
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.models import TorchModel
 from facenet_demo.system.records import UserError
-from facenet_demo.transforms import read_image
 
 
 def photos(root: Path, people: range, numbers: range) -> list[Path]:

@@ -15,13 +15,13 @@ import pytest
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo import pixels
 from facenet_demo.datasets import ORL
+from facenet_demo.faces import pixels
 from facenet_demo.faces.detect import FaceDetector
-from facenet_demo.pixels import to_rgb
+from facenet_demo.faces.photos import ImageError, read_image, read_photo
+from facenet_demo.faces.pixels import to_rgb
 from facenet_demo.predict.reader import as_photo
 from facenet_demo.system.threads import Limit
-from facenet_demo.transforms import ImageError, read_image, read_photo
 
 FACE = np.array(Image.open(ORL().samples()[0].path))  # grey, uint8 (112, 92)
 
@@ -189,7 +189,7 @@ def png(path: Path, width: int, height: int) -> Path:
 PEAK = r"""
 import re, sys
 from pathlib import Path
-from facenet_demo import transforms
+from facenet_demo.faces import photos as transforms
 from facenet_demo.system.threads import Limit, ordered_map
 
 def peak():  # not getrusage's, which is that of the parent as long as it is larger

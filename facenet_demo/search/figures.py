@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from facenet_demo.lettering import lettering
+from facenet_demo.pictures.lettering import lettering
 from facenet_demo.search.space import Setting
 from facenet_demo.search.study import best, counted
 from facenet_demo.system.files import new_file

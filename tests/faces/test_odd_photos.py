@@ -17,7 +17,7 @@ import pytest
 from drawing import draw_face
 from PIL import Image, features
 
-from facenet_demo.transforms import ImageError, read_image, read_photo
+from facenet_demo.faces.photos import ImageError, read_image, read_photo
 
 FACE = draw_face(size=64)[:, :48]
 RGB = Image.fromarray(FACE)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from rich.cells import cell_len
 
-from facenet_demo.lettering import lettering
+from facenet_demo.pictures.lettering import lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import torch
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo.transforms import (
+from facenet_demo.faces.photos import (
     AugmentSettings,
     CentreWindow,
     ImageError,

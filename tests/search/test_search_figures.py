@@ -8,8 +8,8 @@ import optuna
 import pytest
 from matplotlib.text import Text
 
-from facenet_demo import plots
-from facenet_demo.search import pictures
+from facenet_demo.pictures import plots
+from facenet_demo.search import figures
 from facenet_demo.search.space import read_space, suggest
 
 CHOICES = r"['A$$', '\frac{$$', 'a$b$', '李明']"
@@ -30,9 +30,9 @@ def test_values_are_no_mathematics(picture: str, tmp_path: Path) -> None:
         suggest(trial, space)
         study.tell(trial, float(number))
     figure = {
-        "importance": lambda: pictures.importance(study),
-        "parallel": lambda: pictures.parallel(study, space, "val/loss"),
-        "slices": lambda: pictures.slices(study, space, "val/loss"),
+        "importance": lambda: figures.importance(study),
+        "parallel": lambda: figures.parallel(study, space, "val/loss"),
+        "slices": lambda: figures.slices(study, space, "val/loss"),
     }[picture]()
     plots.to_array(figure)
     shown = [text for text in figure.findobj(Text) if text.get_text().strip()]

@@ -14,12 +14,12 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from PIL import ImageFont
 
-from facenet_demo import lettering as module
-from facenet_demo import plots
-from facenet_demo.lettering import BOX, font_file, lettering, runs
+from facenet_demo.faces.photos import Photo
+from facenet_demo.pictures import lettering as module
+from facenet_demo.pictures import plots
+from facenet_demo.pictures.lettering import BOX, font_file, lettering, runs
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.results import Guess, Prediction
-from facenet_demo.transforms import Photo
 
 MATHEMATICS = ["A$$", "Joey Bada$$", r"$\frac{$", "$x^2$", r"a\$b", "100 %", "_a_{b}^c"]
 

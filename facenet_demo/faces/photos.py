@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from PIL import ExifTags, Image
 from torch import nn
 
-from facenet_demo.pixels import to_rgb
+from facenet_demo.faces.pixels import to_rgb
 from facenet_demo.system.threads import Limit
 
 MAX_PIXELS = 100_000_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facenet_demo import plots
+from facenet_demo.pictures import plots
 
 
 def test_tile_puts_pictures_in_rows_on_white() -> None:
