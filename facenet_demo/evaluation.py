@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from facenet_demo.calibration import Calibration, calibrate, certainty, evaluate
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.features.trace import evaluating
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.networks.calibration import Calibration, calibrate, certainty, evaluate
 
 _BATCH = 256
 

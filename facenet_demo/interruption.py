@@ -22,7 +22,7 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
-from facenet_demo.checkpoints import read_checkpoint, write_checkpoint
+from facenet_demo.networks.checkpoints import read_checkpoint, write_checkpoint
 from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console

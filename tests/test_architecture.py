@@ -16,8 +16,9 @@ FLOORS = [
     for floor in (
         "__init__ system",
         "trust",
-        "basics batches calibration faces features networks pictures",
-        "checkpoints datasets duplicates splits",
+        "basics batches faces features pictures",
+        "networks",
+        "datasets duplicates splits",
         "datamodule interruption predict tasks",
         "arguments callbacks contact_sheet evaluation evidence loggers refusals report resuming "
         "runs settings summary",

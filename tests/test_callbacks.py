@@ -70,7 +70,7 @@ def test_kernels_and_maps_are_drawn_at_the_start_and_every_second_epoch(run: Tra
 def test_the_kernels_shown_last_are_those_of_the_last_checkpoint(
     run: TrainedRun, tmp_path: Path
 ) -> None:
-    from facenet_demo.checkpoints import load_checkpoint
+    from facenet_demo.networks.checkpoints import load_checkpoint
     from facenet_demo.pictures import plots
 
     kernels = load_checkpoint(run.folder / "checkpoints/last.ckpt").network.first_kernels

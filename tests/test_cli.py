@@ -15,9 +15,9 @@ import yaml
 from drawing import draw_people
 from PIL import Image
 
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS, parse
 from facenet_demo.faces.detect import FaceDetector
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.training import main, train
 
 ROOT = CONFIGS.parent

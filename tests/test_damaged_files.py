@@ -15,14 +15,14 @@ import torch
 from drawing import draw_people
 from small_search import make, small
 
-from facenet_demo.calibration import Calibration
 from facenet_demo.callbacks import History
-from facenet_demo.checkpoints import add_calibration
 from facenet_demo.cli import CONFIGS, configured_data
 from facenet_demo.datasets import Folder
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.stored import Crops, CropSettings
+from facenet_demo.networks.calibration import Calibration
+from facenet_demo.networks.checkpoints import add_calibration
 from facenet_demo.pictures import plots
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores

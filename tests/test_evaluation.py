@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
 from facenet_demo.evaluation import judge, score
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.training import TrainedRun, train
 
 

@@ -20,9 +20,9 @@ from drawing import draw_people
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from facenet_demo.callbacks import History
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import WholeCheckpoints, done
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.records import UserError
 from facenet_demo.training import main, train
 

@@ -17,8 +17,8 @@ import yaml
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.callbacks import History
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.refusals import in_words
 from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.records import UserError

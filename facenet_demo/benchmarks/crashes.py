@@ -23,9 +23,9 @@ from pathlib import Path
 import torch
 
 from facenet_demo.benchmarks.finished import read_finished
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import CONFIGS
 from facenet_demo.interruption import done
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.runs import environment
 from facenet_demo.system.files import write_json
 from facenet_demo.system.records import UserError

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
-from facenet_demo.checkpoints import load_checkpoint
 from facenet_demo.cli import configured_data
 from facenet_demo.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
@@ -31,6 +30,7 @@ from facenet_demo.features.progression import Evidence, measure, peak_layer
 from facenet_demo.features.trace import evaluating
 from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
+from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.networks.untrained import untrained_twin
 
 NUM_VIEWS = 400

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from facenet_demo.calibration import Calibration
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.networks.calibration import Calibration
 from facenet_demo.predict.models import (
     ONNX_KEY,
     OnnxModel,

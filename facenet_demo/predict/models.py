@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import torch
 
-from facenet_demo.calibration import Calibration
-from facenet_demo.checkpoints import (
+from facenet_demo.faces.photos import ImageError
+from facenet_demo.networks import FaceNetwork
+from facenet_demo.networks.calibration import Calibration
+from facenet_demo.networks.checkpoints import (
     MOST_WINDOW,
     TrainedNetwork,
     check_description,
     load_classifier,
 )
-from facenet_demo.faces.photos import ImageError
-from facenet_demo.networks import FaceNetwork
 from facenet_demo.predict.onnx_trial import SECONDS, try_out
 from facenet_demo.system.records import UserError
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from facenet_demo.calibration import Calibration, certainty
+from facenet_demo.networks.calibration import Calibration, certainty
 from facenet_demo.predict.models import Scores
 
 

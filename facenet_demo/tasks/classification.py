@@ -11,8 +11,8 @@ from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
 
-from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
+from facenet_demo.networks.checkpoints import KEY, describe
 from facenet_demo.system.records import PADDED, STRANGER, Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torchmetrics import Metric
 
-from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.networks import FaceCNN, NetworkSettings
+from facenet_demo.networks.checkpoints import KEY, describe
 from facenet_demo.system.records import Batch
 from facenet_demo.tasks.base import FaceTask
 from facenet_demo.tasks.metrics import PhotoMean

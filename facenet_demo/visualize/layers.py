@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.features.progression import Evidence
 from facenet_demo.features.trace import Trace, evaluating, unreadable
+from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.system.records import UserError
 
 

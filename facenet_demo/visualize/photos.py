@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facenet_demo.calibration import Calibration
-from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.faces.photos import ImageError, to_pixels
 from facenet_demo.features.attribution import integrated_gradients, occlusion, speaking_units
 from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.networks.calibration import Calibration
+from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.pictures import plots
 from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from facenet_demo.calibration import calibrate
-from facenet_demo.checkpoints import KEY, describe
 from facenet_demo.datasets import ORL
 from facenet_demo.faces.align import crop_size
 from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.photos import CentreWindow
 from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.networks import FaceCNN
+from facenet_demo.networks.calibration import calibrate
+from facenet_demo.networks.checkpoints import KEY, describe
 from facenet_demo.predict import Predictor
 
 WINDOW, FACE_SCALE = 48, 0.8

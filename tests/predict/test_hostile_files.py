@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from facenet_demo.checkpoints import KEY, describe, load_checkpoint
 from facenet_demo.networks import FaceCNN
+from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.gallery import load_gallery
 from facenet_demo.predict.models import load_model

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.features import gratings, progression, synthesis
 from facenet_demo.features.ablation import Ablation, right_answers
 from facenet_demo.features.attribution import speaking_units
@@ -16,6 +15,7 @@ from facenet_demo.features.progression import Evidence, measure
 from facenet_demo.features.synthesis import synthesize
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks import Torchvision
+from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.system.records import UserError
 from facenet_demo.visualize.layers import layers_of

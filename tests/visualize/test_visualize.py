@@ -10,10 +10,10 @@ import torch
 import yaml
 from PIL import Image
 
-from facenet_demo.checkpoints import TrainedNetwork
 from facenet_demo.cli import configured_data
 from facenet_demo.datamodule import FaceDataModule
 from facenet_demo.networks import FaceCNN
+from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.training import TrainedRun, train
 from facenet_demo.visualize.command import _network_facts, main, visualize
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from facenet_demo.calibration import Calibration, calibrate, certainty, evaluate
+from facenet_demo.networks.calibration import Calibration, calibrate, certainty, evaluate
 from facenet_demo.system.records import UserError
 
 NONE = torch.empty(0, 5)

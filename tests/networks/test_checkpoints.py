@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from facenet_demo.checkpoints import KEY, describe, load_checkpoint, load_classifier
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
+from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint, load_classifier
 from facenet_demo.system.records import UserError
 
 PEOPLE = ["Ada", "Grace", "Zoë"]

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 
 from facenet_demo import networks
-from facenet_demo.calibration import Calibration
 from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
+from facenet_demo.networks.calibration import Calibration
 from facenet_demo.networks.rebuilding import rebuild
 from facenet_demo.system.files import new_file
 from facenet_demo.system.records import UserError
