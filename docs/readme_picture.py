@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import ORL
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.sources import ORL
 from facenet_demo.faces.photos import to_pixels
 from facenet_demo.features.trace import Trace
 from facenet_demo.networks.checkpoints import load_checkpoint

@@ -29,7 +29,7 @@ from lightning.pytorch.cli import (
 
 from facenet_demo import trust
 from facenet_demo.arguments import CONFIGS, in_order, take, target
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.interruption import Done, done
 from facenet_demo.loggers import LoggerParser, loggers
 from facenet_demo.refusals import check_settings, check_with_data, in_words

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.features.trace import evaluating
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.networks.calibration import Calibration, calibrate, certainty, evaluate

@@ -15,8 +15,8 @@ from lightning.pytorch.callbacks import Callback
 from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo.callbacks import tensorboard_writer
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.evidence import FACE_PARTS, JitteredViews, make_evidence
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.evidence import FACE_PARTS, JitteredViews, make_evidence
 from facenet_demo.faces.parts import PARTS
 from facenet_demo.features.dissection import dissect
 from facenet_demo.features.patches import cut, top_patches

@@ -22,8 +22,8 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from facenet_demo.batches import EpochBatches
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.batches import EpochBatches
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.records import UserError
 from facenet_demo.tasks.base import FaceTask

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
 from facenet_demo.system.texts import printable
 from facenet_demo.tasks.base import FaceTask

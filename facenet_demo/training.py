@@ -25,13 +25,13 @@ from rich.text import Text
 
 from facenet_demo import summary
 from facenet_demo.cli import FaceCLI, build, quieten_libraries
-from facenet_demo.contact_sheet import write_contact_sheet
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.contact_sheet import write_contact_sheet
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.splits import SPLITS
 from facenet_demo.evaluation import Judged, judge
 from facenet_demo.networks.checkpoints import add_calibration
 from facenet_demo.refusals import in_words
 from facenet_demo.runs import environment, is_first_process
-from facenet_demo.splits import SPLITS
 from facenet_demo.system.exits import Interrupted, exit_code
 from facenet_demo.system.files import naming, new_file, write_json
 from facenet_demo.system.records import UserError

@@ -15,9 +15,9 @@ import pytest
 import torch
 from drawing import draw_people
 
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import ORL
-from facenet_demo.splits import SplitSettings
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.sources import ORL
+from facenet_demo.data.splits import SplitSettings
 
 # In a shell's background it is ignored, here and in all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

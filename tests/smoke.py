@@ -20,7 +20,7 @@ import cv2
 import numpy
 import torch
 
-from facenet_demo.datasets import ORL
+from facenet_demo.data.sources import ORL
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["--trainer.max_epochs=2", "--trainer.enable_progress_bar=false", "--run.draw_every=0",

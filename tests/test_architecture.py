@@ -16,12 +16,11 @@ FLOORS = [
     for floor in (
         "__init__ system",
         "trust",
-        "basics batches faces features pictures",
+        "basics faces features pictures",
         "networks",
-        "datasets duplicates splits",
-        "datamodule interruption predict tasks",
-        "arguments callbacks contact_sheet evaluation evidence loggers refusals report resuming "
-        "runs settings summary",
+        "data",
+        "interruption predict tasks",
+        "arguments callbacks evaluation loggers refusals report resuming runs settings summary",
         "measuring",
         "trainers",
         "cli",
@@ -37,7 +36,7 @@ MAY_PRINT = {"predict/command.py", "predict/onnx_trial.py", "benchmarks/features
 
 
 def part(module: str) -> str:
-    """The part of the house a dotted name belongs to: facenet_demo.faces.crops -> faces."""
+    """The part of the house a dotted name belongs to: facenet_demo.data.crops -> faces."""
     return [*module.split("."), "__init__"][1]
 
 

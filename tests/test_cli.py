@@ -79,9 +79,9 @@ def test_another_seed_is_another_network(run_folder: Path, tmp_path: Path) -> No
 
 
 def test_the_checkpoint_alone_repeats_the_test_score(run_folder: Path, people_folder: Path) -> None:
-    from facenet_demo.datamodule import FaceDataModule
-    from facenet_demo.datasets import Folder
-    from facenet_demo.splits import SplitSettings
+    from facenet_demo.data.datamodule import FaceDataModule
+    from facenet_demo.data.sources import Folder
+    from facenet_demo.data.splits import SplitSettings
 
     trained = load_checkpoint(run_folder / "checkpoints/best.ckpt")
     metrics = json.loads((run_folder / "metrics.json").read_text())
@@ -359,9 +359,9 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
     (run,) = (tmp_path / "runs").iterdir()
     metrics = json.loads((run / "metrics.json").read_text())
     trained = load_checkpoint(run / "checkpoints/best.ckpt")
-    from facenet_demo.datamodule import FaceDataModule
-    from facenet_demo.datasets import Folder
-    from facenet_demo.splits import SplitSettings
+    from facenet_demo.data.datamodule import FaceDataModule
+    from facenet_demo.data.sources import Folder
+    from facenet_demo.data.splits import SplitSettings
 
     data = FaceDataModule(Folder(people_folder), split=SplitSettings(val=0.15, test=0.2))
     for stage in ("val", "test"):

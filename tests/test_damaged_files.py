@@ -17,10 +17,11 @@ from small_search import make, small
 
 from facenet_demo.callbacks import History
 from facenet_demo.cli import CONFIGS, configured_data
-from facenet_demo.datasets import Folder
+from facenet_demo.data.crops import prepare_crops
+from facenet_demo.data.sources import Folder
+from facenet_demo.data.splits import SplitSettings, make_split
+from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.crops import prepare_crops
-from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.networks.calibration import Calibration
 from facenet_demo.networks.checkpoints import add_calibration
 from facenet_demo.pictures import plots
@@ -29,7 +30,6 @@ from facenet_demo.predict.models import Model, Scores
 from facenet_demo.report import start_report
 from facenet_demo.search.command import _finish
 from facenet_demo.search.space import read_space
-from facenet_demo.splits import SplitSettings, make_split
 from facenet_demo.system.files import new_file
 from facenet_demo.system.records import UserError
 from facenet_demo.training import main as train

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from facenet_demo.cli import CONFIGS
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.records import Batch
 from facenet_demo.tasks.classification import ClassificationTask, NamingLoss
 from facenet_demo.training import train

@@ -22,7 +22,7 @@ import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.cli import configured_data
-from facenet_demo.evidence import make_evidence
+from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
 from facenet_demo.features.dissection import View, dissect
 from facenet_demo.features.patches import top_patches

@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from facenet_demo.benchmarks.cost import Comparison, compare
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import LFW
-from facenet_demo.faces.crops import prepare_crops
+from facenet_demo.data.crops import prepare_crops
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.sources import LFW
+from facenet_demo.data.splits import SplitSettings
 from facenet_demo.networks import FaceCNN
-from facenet_demo.splits import SplitSettings
 from facenet_demo.tasks.optimization import SGD
 
 _MIN_PHOTOS = 20

@@ -25,10 +25,10 @@ import lightning.pytorch as pl
 import numpy as np
 
 from facenet_demo.cli import quieten_libraries
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.datasets import ORL, Folder
-from facenet_demo.faces.crops import crops_folder
-from facenet_demo.faces.stored import IMAGES, PHOTO, Crops, write_index
+from facenet_demo.data.crops import crops_folder
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.sources import ORL, Folder
+from facenet_demo.data.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
 from facenet_demo.system.files import as_text, write_json
 from facenet_demo.system.records import UserError

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facenet_demo.datasets import ORL
+from facenet_demo.data.sources import ORL
 from facenet_demo.faces.photos import ImageError, read_image
 from facenet_demo.system.terminal import track
 

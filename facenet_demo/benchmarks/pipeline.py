@@ -27,7 +27,7 @@ import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.cli import CONFIGS
-from facenet_demo.datasets import ORL
+from facenet_demo.data.sources import ORL
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.photos import CentreWindow, read_image

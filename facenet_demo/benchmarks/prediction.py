@@ -26,11 +26,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from facenet_demo.benchmarks.peers import GREY
-from facenet_demo.datasets import ORL
+from facenet_demo.data.sources import ORL
+from facenet_demo.data.splits import SPLITS
 from facenet_demo.faces.detect import main_face
 from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
-from facenet_demo.splits import SPLITS
 from facenet_demo.system.records import UserError
 from facenet_demo.system.threads import ordered_map
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from facenet_demo.datasets.base import scan_people
-from facenet_demo.datasets.layout import doubts_about_layout
-from facenet_demo.datasets.names import some
+from facenet_demo.data.sources.base import scan_people
+from facenet_demo.data.sources.layout import doubts_about_layout
+from facenet_demo.data.sources.names import some
 from facenet_demo.faces.likeness import LEAST_PHOTOS
 from facenet_demo.predict.gallery import (
     DEFAULT_RATE,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from facenet_demo.duplicates import near_pairs
+from facenet_demo.data.duplicates import near_pairs
 from facenet_demo.faces.likeness import MOST_PHOTOS, Likeness, choose
 from facenet_demo.faces.photos import ImageError, to_pixels
 from facenet_demo.predict.reader import FaceReader

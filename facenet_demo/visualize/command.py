@@ -14,9 +14,9 @@ import torch
 from rich.text import Text
 
 from facenet_demo.cli import configured_data, quieten_libraries
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.evidence import make_evidence
 from facenet_demo.evaluation import score
-from facenet_demo.evidence import make_evidence
 from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.checkpoints import TrainedNetwork, load_classifier

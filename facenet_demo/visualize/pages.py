@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.faces.photos import to_pixels
 from facenet_demo.features.patches import TopPatches, cut
 from facenet_demo.features.progression import NetworkMeasures, best_parts

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facenet_demo import datamodule
 from facenet_demo.benchmarks import memory
-from facenet_demo.datamodule import FaceDataModule
-from facenet_demo.duplicates import exact_copies, near_duplicates
+from facenet_demo.data import datamodule
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.duplicates import exact_copies, near_duplicates
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its own memory")

@@ -9,15 +9,15 @@ import pytest
 from drawing import draw_face, draw_people
 from PIL import Image
 
-from facenet_demo.datasets import Folder
-from facenet_demo.faces import crops as module
+from facenet_demo.data import crops as module
+from facenet_demo.data.crops import prepare_crops
+from facenet_demo.data.sources import Folder
+from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.faces import crowds
 from facenet_demo.faces.align import align, template
-from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.likeness import Chosen
 from facenet_demo.faces.photos import read_image
-from facenet_demo.faces.stored import Crops, CropSettings
 
 SETTINGS = CropSettings(size=48, window=32)
 ADA, BEA = 1, 5  # two drawn people who differ in shape, too

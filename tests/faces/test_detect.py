@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from drawing import LANDMARKS, draw_face
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.faces.detect import (
     FaceDetector,
     _cut,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawing import draw_face
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.faces.likeness import LEAST_PHOTOS, Chosen, Likeness, choose
 
 

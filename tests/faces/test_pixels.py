@@ -15,7 +15,7 @@ import pytest
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo.datasets import ORL
+from facenet_demo.data.sources import ORL
 from facenet_demo.faces import pixels
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.photos import ImageError, read_image, read_photo

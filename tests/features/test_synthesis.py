@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.features.synthesis import IMAGENET_COLOURS, colour_basis, synthesize
 from facenet_demo.features.trace import Trace
 from facenet_demo.networks import FaceCNN

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from facenet_demo.datasets import ORL
+from facenet_demo.data.crops import prepare_crops
+from facenet_demo.data.sources import ORL
+from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.crops import prepare_crops
 from facenet_demo.faces.photos import CentreWindow
-from facenet_demo.faces.stored import Crops, CropSettings
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.calibration import calibrate
 from facenet_demo.networks.checkpoints import KEY, describe

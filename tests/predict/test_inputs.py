@@ -11,7 +11,7 @@ import pytest
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo.datasets import Folder
+from facenet_demo.data.sources import Folder
 from facenet_demo.faces.photos import read_image
 from facenet_demo.predict.inputs import find_files, kind_of
 

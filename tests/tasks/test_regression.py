@@ -8,11 +8,11 @@ from test_classification import make_trainer
 from torch.utils.data import DataLoader
 
 from facenet_demo.cli import CONFIGS, build
-from facenet_demo.datamodule import LANDMARKS, FaceDataModule
-from facenet_demo.datasets import ORL
+from facenet_demo.data.datamodule import LANDMARKS, FaceDataModule
+from facenet_demo.data.sources import ORL
+from facenet_demo.data.splits import SplitSettings
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.splits import SplitSettings
 from facenet_demo.system.records import Batch, UserError
 from facenet_demo.tasks.regression import RegressionTask, normalised_error
 from facenet_demo.training import train

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from facenet_demo.cli import configured_data
-from facenet_demo.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.training import TrainedRun, train

@@ -1,0 +1,343 @@
+"""From a data set to batches of windows, the same way for every data set.
+
+    data = FaceDataModule(ORL(), window=64)
+    data.people                          # names in the order of the network's outputs
+    trainer.fit(task, data)
+
+Photos are cropped once (`faces.crops`), split per person (`splits`), loaded as stored, and cut to
+windows on the device: at random in training, from the centre otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from facenet_demo.data.batches import PADDING, EpochBatches, SameBatches, seed_device, step_seed
+from facenet_demo.data.crops import find_crops, prepare_crops
+from facenet_demo.data.sources import ORL, FaceSource
+from facenet_demo.data.splits import STAGES, Split, SplitSettings, make_split, split_people
+from facenet_demo.data.stored import Crops, CropSettings
+from facenet_demo.faces.align import MOST_SCALE, crop_size
+from facenet_demo.faces.photos import AugmentSettings, CentreWindow, RandomWindow, to_window
+from facenet_demo.system.files import as_text, cache_folder
+from facenet_demo.system.records import PADDED, STRANGER, Batch, UserError
+
+_STATISTICS_ROWS = 2000
+LANDMARKS = tuple(
+    f"{part} {axis}"
+    for part in ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+    for axis in ("x", "y")
+)
+
+
+class FaceDataModule(pl.LightningDataModule):
+    """Faces for the Trainer.
+
+    Args:
+        source: Where the photos are: ORL, LFW, UTKFace or Folder.
+        window: Side of the square that the network is shown, pixels.
+        face_scale: How large the face is in the window: 1 shows it from brow to chin, 0.75 with
+            hair and ears.
+        split: Which photos teach, choose and judge.
+        augment: How training windows vary.
+        batch_size: Photos in a step, on each device.
+        num_workers: Processes that read crops; 0 reads them in the training process, which is
+            fastest as long as the crops fit into memory.
+        undetected: What to do with a photo in which no face is found: "skip" leaves it out,
+            "centre" takes its middle.
+        target: What is learned: who it is, where the five landmarks are, or the number that the
+            data set knows of each photo. For the last two, people are split rather than photos.
+        shuffle_names: Deal the training photos' names out by lot: a control, which can learn photos
+            by heart but nobody's face. Use it with --data.split.val 0: no epoch is the best.
+    """
+
+    def __init__(
+        self,
+        source: FaceSource = ORL(),  # noqa: B008 - frozen
+        window: int = 64,
+        face_scale: float = 1.0,
+        split: SplitSettings = SplitSettings(),  # noqa: B008 - frozen
+        augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
+        batch_size: int = 32,
+        num_workers: int = 0,
+        undetected: Literal["skip", "centre"] = "skip",
+        target: Literal["person", "landmarks", "number"] = "person",
+        shuffle_names: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value, least in (
+            ("window", window, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)
+        ):  # fmt: skip
+            if value < least:
+                raise ValueError(f"{name} must be {least} or more, not {value}.")
+        if not 0 < face_scale < MOST_SCALE:
+            raise ValueError(
+                f"face_scale must be above 0 and below {MOST_SCALE:g}, not {face_scale}."
+            )
+        if target == "landmarks" and undetected == "centre":
+            raise ValueError(
+                "undetected centre keeps photos whose landmarks nobody knows: not with target "
+                "landmarks."
+            )
+        self.source = source
+        self.window = window
+        self.split_settings = split
+        self.target = target
+        self.shuffle_names = shuffle_names
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.crop_settings = CropSettings(crop_size(window), window, face_scale, undetected)
+        self.random_window = RandomWindow(window, augment)
+        self.centre_window = CentreWindow(window)
+        still = replace(augment, flip=0, brightness=0, contrast=0, erase=0)
+        self.moved_window = RandomWindow(window, still)
+        self._done = (0, 0)
+
+    @cached_property
+    def crops(self) -> Crops:
+        """The aligned faces; made now if they are not in the cache yet."""
+        self.source.fetch()
+        made = find_crops(self.source.samples(), self.crop_settings, cache_folder())
+        if made is not None:
+            return made
+        return prepare_crops(list(self.source.samples()), self.crop_settings, cache_folder())
+
+    @cached_property
+    def split(self) -> Split:
+        if self.target != "person" and self.source.has_split:
+            raise UserError(
+                f"The data set's own split is one of photos; with --data.target {self.target} "
+                "people are split. Take --data.source.split_folders pool."
+            )
+        try:
+            if self.target != "person":
+                return split_people(self.crops, self.split_settings)
+            return make_split(self.crops, self.split_settings, self._given_stages())
+        except UserError as error:  # what is doubtful about the photos may be the reason
+            raise UserError(" ".join([str(error), *self.source.doubts()])) from error
+
+    def _given_stages(self) -> np.ndarray | None:
+        """What the data set itself has each photo for, see `make_split`."""
+        if not self.source.has_split:
+            return None
+        known = {as_text(s.path.absolute()): s.stage or "train" for s in self.source.samples()}
+        return np.array([STAGES.index(known[file]) for file in self.crops.files])
+
+    @cached_property
+    def taught_labels(self) -> np.ndarray:
+        """The labels `(N,)` that training is told: the true ones, unless names are shuffled.
+
+        Strangers who teach are `STRANGER`.
+        """
+        rows, taught = self.split.rows["train"], self.split.labels.copy()
+        taught[self.split.outsider_rows["train"]] = STRANGER
+        if self.shuffle_names:
+            rng = np.random.default_rng(self.split_settings.seed)
+            taught[rows] = rng.permutation(taught[rows])
+        return taught
+
+    @property
+    def people(self) -> list[str]:
+        """Names, in the order of the network's outputs."""
+        return self.split.people
+
+    @cached_property
+    def pixel_statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the training windows' R, G and B, in [0, 1]."""
+        rows = self.split.rows["train"]
+        rows = rows[:: -(-len(rows) // _STATISTICS_ROWS)]
+        pixels = self.windows(rows).double()
+        return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()
+
+    @cached_property
+    def numbers(self) -> torch.Tensor:
+        """What the data set knows of each crop, `(N, 1)`.
+
+        Raises:
+            UserError: if it knows nothing of some photo.
+        """
+        samples = self.source.samples()
+        known = {as_text(sample.path.absolute()): sample.number for sample in samples}
+        found = [known[file] for file in self.crops.files]
+        if None in found:
+            raise UserError(
+                f"{self.source.title} knows no number of its photos: --data.target number needs a "
+                "data set that does, such as UTKFace."
+            )
+        return torch.tensor(found, dtype=torch.float32)[:, None]
+
+    @property
+    def target_names(self) -> list[str]:
+        """What each output of a regression says."""
+        return list(LANDMARKS) if self.target == "landmarks" else ["number"]
+
+    @cached_property
+    def target_statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the targets of the training photos."""
+        rows = self.split.rows["train"]
+        _, theta = self.evaluation_windows(_to_tensor(self.crops.images[rows]), rows)
+        values = self.targets(rows, theta).double()
+        return values.mean(0).tolist(), values.std(0).clamp_min(1e-3).tolist()
+
+    def targets(self, rows: np.ndarray, theta: torch.Tensor) -> torch.Tensor:
+        """What a regression should answer, `(len(rows), K)`, to windows of some rows of the crops.
+
+        Args:
+            rows: of the crops.
+            theta: where the windows were cut, see `photos.to_window`.
+
+        Returns:
+            A number each, or the places of the five landmarks: x, y, x, y, ... from 0 to 1 across
+            the window.
+        """
+        if self.target == "number":
+            return self.numbers[rows]
+        landmarks = torch.from_numpy(self.crops.landmarks[rows])
+        return to_window(landmarks, theta.cpu(), self.crop_settings.size).flatten(1)
+
+    def evaluation_windows(
+        self, images: torch.Tensor, rows: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What a network is judged by: the centre, and for landmarks a window moved off it.
+
+        In aligned crops all landmarks lie nearly where their mean does, so that there would be
+        nothing to find. Each row has its own move, always the same.
+
+        Args:
+            images: crops `(B, 3, S, S)` uint8.
+            rows: their rows.
+
+        Returns:
+            Windows `(B, 3, W, W)` and where they were cut, `(B, 2, 3)`.
+        """
+        if self.target != "landmarks":
+            return self.centre_window.cut(images)
+        moved = []
+        # Drawn on the CPU, wherever the network is: one seed gives other numbers on a GPU.
+        for image, row in zip(images.cpu(), rows.tolist(), strict=True):
+            with torch.random.fork_rng([]):
+                seed_device(row, image.device)
+                moved.append(self.moved_window.cut(image[None]))
+        windows, theta = zip(*moved, strict=True)
+        return torch.cat(windows).to(images.device), torch.cat(theta).to(images.device)
+
+    def windows(self, rows: np.ndarray) -> torch.Tensor:
+        """The centre windows `(len(rows), 3, W, W)`, float in [0, 1], of some rows of the crops."""
+        return self.centre_window(_to_tensor(self.crops.images[rows]))
+
+    def prepare_data(self) -> None:
+        _ = self.split
+
+    def setup(self, stage: str) -> None:
+        # Lightning calls this before it hands back what an interrupted run had done.
+        self._done = (0, 0)
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader | list:
+        return self._loader("val") if len(self.split.rows["val"]) else []
+
+    def test_dataloader(self) -> DataLoader | list:
+        return self._loader("test") if len(self.split.rows["test"]) else []
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        trainer = self.trainer
+        if trainer is not None and trainer.training:
+            # What this step draws, windows first and dropout next, depends on no step before it.
+            step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+            seed_device(
+                step_seed(_seed(), trainer.current_epoch, step, trainer.global_rank),
+                batch.images.device,
+            )
+            images, theta = self.random_window.cut(batch.images)
+        else:
+            images, theta = self.evaluation_windows(batch.images, batch.rows.cpu().numpy())
+        images = images.contiguous(memory_format=torch.channels_last)
+        if self.target == "person":
+            return batch._replace(images=images)
+        targets = self.targets(batch.rows.cpu().numpy(), theta)
+        return batch._replace(images=images, targets=targets.to(images.device))
+
+    def state_dict(self) -> dict[str, int]:
+        """How much of training is done: whole epochs, and steps of the next one."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        steps = loop.epoch_loop.batch_progress.current.ready
+        return {
+            "epochs": cast(Any, loop.epoch_progress.current).processed,
+            "steps": steps if steps < self.trainer.num_training_batches else 0,
+            "photos_per_step": self.batch_size * self.trainer.world_size,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._done = state_dict["epochs"], state_dict["steps"]
+
+    def _loader(self, stage: str) -> DataLoader:
+        rows, labels, trainer = self.split.rows[stage], self.split.labels, self.trainer
+        if stage == "train":
+            rows = np.sort(np.append(rows, self.split.outsider_rows["train"]))
+            labels = self.taught_labels
+        device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        done = self._done if stage == "train" else (0, 0)
+        overfit = trainer is not None and cast(Any, trainer).overfit_batches and stage != "test"
+        kind = SameBatches if overfit else EpochBatches
+        batches = kind(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
+        return DataLoader(
+            CropDataset(self.crops, labels, rows),
+            sampler=batches,
+            batch_size=None,  # the sampler hands out whole batches
+            num_workers=self.num_workers,
+            collate_fn=_as_is,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+            # A generator of its own: an iterator that is made must not move torch's.
+            generator=torch.Generator(),
+        )
+
+
+class CropDataset(Dataset):
+    """Whole batches of stored crops, read at once.
+
+    Args:
+        crops: N of them. A worker process that does not share this one's memory opens their files.
+        labels: `(N,)` int64.
+        rows: those of the N that belong to the data set. A batch may hold `PADDING` in place of a
+            position: a black crop with the label `PADDED`, to be left out of every result.
+    """
+
+    def __init__(self, crops: Crops, labels: np.ndarray, rows: np.ndarray) -> None:
+        self.crops = crops
+        self.labels = labels
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: list[int]) -> Batch:
+        rows = self.rows[positions]
+        images, labels = self.crops.images[rows], self.labels[rows]
+        padded = np.array(positions) == PADDING
+        images[padded], labels[padded] = 0, PADDED
+        return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))
+
+
+def _seed() -> int:
+    """The seed that Lightning's seed_everything was given."""
+    return int(os.environ.get("PL_GLOBAL_SEED", 0))
+
+
+def _to_tensor(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+
+
+def _as_is(batch: Any) -> Batch:
+    return batch  # CropDataset gives whole batches

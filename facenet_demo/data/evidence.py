@@ -1,0 +1,96 @@
+"""The photos that a network is judged by: from a data module to `features`' plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.faces.parts import PARTS, part_map
+from facenet_demo.faces.views import random_view
+from facenet_demo.features.dissection import NUM_BLOCKS, View
+from facenet_demo.features.progression import Evidence
+from facenet_demo.system.records import UserError
+
+Device: TypeAlias = "str | torch.device"
+
+MASK_STEP = 2  # side of the cells that carry one part's label, pixels
+FACE_PARTS = [number for number, part in enumerate(PARTS) if part != "background"]
+
+
+class JitteredViews:
+    """Shifted, turned and scaled views of crops with the parts in them; the same every time.
+
+    Args:
+        data: whose crops.
+        rows: of which views are taken; of more than `num_views` so many are drawn.
+        num_views: how many at most.
+        seed: of the views.
+        device: where they go.
+    """
+
+    def __init__(
+        self, data: FaceDataModule, rows: np.ndarray, num_views: int, seed: int, device: Device
+    ) -> None:
+        self._data = data
+        self._seed = seed
+        self._device = device
+        self._rows = np.random.default_rng(seed).permutation(rows)[:num_views]
+
+    def __iter__(self) -> Iterator[View]:
+        rng = np.random.default_rng(self._seed)
+        crops, window = self._data.crops, self._data.window
+        # Whole rounds of the bootstrap's blocks, of batches no larger than memory likes.
+        rounds = -(-len(self._rows) // (NUM_BLOCKS * 64))
+        # And of two views at least: the parts of one are the other's position prior.
+        num_batches = max(1, min(len(self._rows) // 2, rounds * NUM_BLOCKS))
+        for rows in np.array_split(self._rows, num_batches):
+            pixels, parts = [], []
+            for row in rows:
+                view, landmarks = random_view(
+                    np.asarray(crops.images[row]), crops.landmarks[row], window, rng
+                )
+                pixels.append(view)
+                parts.append(part_map(landmarks, window, MASK_STEP))
+            images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255
+            numbers = torch.from_numpy(np.stack(parts))
+            yield View(images.to(self._device), numbers.to(self._device))
+
+
+def make_evidence(
+    data: FaceDataModule, num_views: int, seed: int, device: Device = "cpu"
+) -> Evidence:
+    """What a network is shown, from training photos and from test photos.
+
+    Args:
+        data: its crops and split.
+        num_views: jittered views of each of the two, at most.
+        seed: of the views.
+        device: where all that the network is shown goes.
+
+    Raises:
+        UserError: if the split leaves fewer than two photos to test.
+    """
+    train, test = data.split.rows["train"], data.split.rows["test"]
+    if len(test) < 2:
+        raise UserError(
+            f"Test photos: {len(test)}. What a network learned is measured on two or more photos "
+            "that it never saw. Set --data.split.test in training."
+        )
+    offset = (data.crop_settings.size - data.window) // 2
+    parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]
+    return Evidence(
+        train_views=JitteredViews(data, train, num_views, seed, device),
+        test_views=JitteredViews(data, test, num_views, seed + 1, device),
+        part_names=PARTS,
+        face_parts=FACE_PARTS,
+        train_windows=data.windows(train).to(device),
+        test_windows=data.windows(test).to(device),
+        test_parts=torch.from_numpy(np.stack(parts)).to(device),
+        train_labels=data.split.labels[train],
+        test_labels=data.split.labels[test],
+        num_people=len(data.people),
+    )

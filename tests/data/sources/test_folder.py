@@ -1,0 +1,63 @@
+"""Folders as users have them; what else a folder may be is in test_sources.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from drawing import draw_people
+
+from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.sources import Folder
+from facenet_demo.data.splits import SplitSettings
+from facenet_demo.system.files import write_json
+from facenet_demo.system.records import UserError
+
+
+def test_people_without_photos_are_nobody(tmp_path: Path) -> None:
+    (tmp_path / "Ada").mkdir()
+    (tmp_path / "Grace" / "holiday").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"No folders with photos.*\(0 files lie directly in it\)"):
+        list(Folder(tmp_path).samples())
+
+
+def test_a_link_to_the_folder_itself_is_not_another_person(tmp_path: Path) -> None:
+    draw_people(tmp_path, num_people=1, num_photos=1)
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert [(s.person, s.path.name) for s in Folder(tmp_path).samples()] == [("p0", "0.png")]
+
+
+def test_files_come_sorted_before_those_of_the_folders_beside_them(tmp_path: Path) -> None:
+    ada = tmp_path / "Ada"
+    for name in (
+        "b/2.png",
+        "b/1.png",
+        "b/c/0.png",
+        "a/3.png",
+        "z.png",
+        "d.png",
+        ".a/4.png",
+        ".5.png",
+    ):
+        (ada / name).parent.mkdir(parents=True, exist_ok=True)
+        (ada / name).touch()
+    (ada / "dead.png").symlink_to(tmp_path / "nowhere")
+    (ada / "elsewhere").symlink_to(ada / "b", target_is_directory=True)
+    (ada / "round").symlink_to(ada, target_is_directory=True)
+    names = [sample.path.relative_to(ada).as_posix() for sample in Folder(tmp_path).samples()]
+    assert names == ["d.png", "dead.png", "z.png", "a/3.png", "b/1.png", "b/2.png", "b/c/0.png"]
+
+
+def test_folder_names_that_are_no_valid_text_are_people_too(tmp_path: Path) -> None:
+    """Linux allows any bytes as a name; what is written about the people must be text."""
+    root = draw_people(tmp_path / "people", num_people=2, num_photos=3)
+    try:
+        for person, name in (("p0", b"Zo\xeb"), ("p1", b"Zo\xe8")):
+            (root / person).rename(root / os.fsdecode(name))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system refuses the name")
+    data = FaceDataModule(Folder(root), window=32, split=SplitSettings(val=1, test=1))
+    assert len(set(data.people)) == 2
+    assert all(person.startswith("Zo") for person in data.people)
+    write_json(tmp_path / "splits.json", data.split.record(data.crops))
