@@ -10,9 +10,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.search.space import read_space
 from facenet_demo.search.study import Search, counted
+from facenet_demo.training.cli import CONFIGS
 
 
 def small(people: Path, epochs: int = 2) -> list[str]:

@@ -15,17 +15,11 @@ FLOORS = [
     set(floor.split())
     for floor in (
         "__init__ system",
-        "trust",
-        "basics faces features pictures",
+        "basics faces features pictures report",
         "networks",
         "data",
-        "interruption predict tasks",
-        "arguments callbacks evaluation loggers refusals report resuming runs settings summary",
-        "measuring",
-        "trainers",
-        "cli",
-        "training visualize",
-        "search",
+        "predict training",
+        "search visualize",
         "benchmarks",
     )
 ]

@@ -15,8 +15,6 @@ import torch
 from drawing import draw_people
 from small_search import make, small
 
-from facenet_demo.callbacks import History
-from facenet_demo.cli import CONFIGS, configured_data
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.splits import SplitSettings, make_split
@@ -32,7 +30,9 @@ from facenet_demo.search.command import _finish
 from facenet_demo.search.space import read_space
 from facenet_demo.system.files import new_file
 from facenet_demo.system.records import UserError
-from facenet_demo.training import main as train
+from facenet_demo.training.boards import History
+from facenet_demo.training.cli import CONFIGS, configured_data
+from facenet_demo.training.train import main as train
 
 YAML = {
     "latin": 'run: {name: "José"}'.encode("latin-1"),

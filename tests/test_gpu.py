@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.records import Batch
-from facenet_demo.tasks.classification import ClassificationTask, NamingLoss
-from facenet_demo.training import train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.objectives.naming import ClassificationTask, NamingLoss
+from facenet_demo.training.train import train
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),

@@ -10,9 +10,9 @@ import pytest
 from drawing import draw_people
 from small_search import small
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.search.command import main as tune
-from facenet_demo.training import main as train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.train import main as train
 from facenet_demo.visualize.command import main as visualize
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]x[link=y]\n\x9b1m"

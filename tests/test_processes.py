@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from facenet_demo.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS
 
 TWICE = """
 import sys
-from facenet_demo.training import train
+from facenet_demo.training.train import train
 
 for _ in range(2):
     print(train(sys.argv[1:]).folder.name, flush=True)

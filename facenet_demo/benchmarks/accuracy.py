@@ -24,13 +24,13 @@ from rich.text import Text
 
 from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.benchmarks.peers import PEERS
-from facenet_demo.cli import CONFIGS
 from facenet_demo.features.filters import fit_gabors
-from facenet_demo.runs import environment
 from facenet_demo.system.files import write_json
 from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
-from facenet_demo.training import TrainedRun, train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.run_folder import environment
+from facenet_demo.training.train import TrainedRun, train
 
 NETWORK = "FaceCNN"
 

@@ -8,11 +8,11 @@ from typing import Literal, cast
 
 from jsonargparse import auto_cli
 
-from facenet_demo.cli import quieten_libraries
-from facenet_demo.runs import environment
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import write_json
 from facenet_demo.system.terminal import console
+from facenet_demo.training.cli import quieten_libraries
+from facenet_demo.training.run_folder import environment
 
 RESULTS = Path("benchmarks")
 

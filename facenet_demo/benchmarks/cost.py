@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facenet_demo.cli import CONFIGS
-from facenet_demo.training import train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.train import train
 
 _ROOT = CONFIGS.parent
 

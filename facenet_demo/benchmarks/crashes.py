@@ -23,14 +23,14 @@ from pathlib import Path
 import torch
 
 from facenet_demo.benchmarks.finished import read_finished
-from facenet_demo.cli import CONFIGS
-from facenet_demo.interruption import done
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.runs import environment
 from facenet_demo.system.files import write_json
 from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
-from facenet_demo.training import main
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.interruption import done
+from facenet_demo.training.run_folder import environment
+from facenet_demo.training.train import main
 
 _EPOCHS = 6
 _TELL_EVERY = 10  # kills
@@ -176,7 +176,7 @@ def _args(runs: Path) -> list[str]:
 def _train(args: Sequence[str], die_in_save: int = 0) -> multiprocessing.process.BaseProcess:
     # A server that has imported everything forks each child: imports would take longer than runs.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "facenet_demo.callbacks"])
+    context.set_forkserver_preload([__name__, "facenet_demo.training.boards"])
     process = context.Process(target=_child, args=(list(args), die_in_save))
     process.start()
     return process

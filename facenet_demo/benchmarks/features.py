@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
-from facenet_demo.cli import configured_data
 from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
 from facenet_demo.features.dissection import View, dissect
@@ -32,6 +31,7 @@ from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.networks.untrained import untrained_twin
+from facenet_demo.training.cli import configured_data
 
 NUM_VIEWS = 400
 _BATCH = 64

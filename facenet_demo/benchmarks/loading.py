@@ -25,7 +25,7 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import LFW
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.networks import FaceCNN
-from facenet_demo.tasks.optimization import SGD
+from facenet_demo.training.optimization import SGD
 
 _MIN_PHOTOS = 20
 _NUM_PREPARED = 1000

@@ -24,7 +24,6 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 
-from facenet_demo.cli import quieten_libraries
 from facenet_demo.data.crops import crops_folder
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import ORL, Folder
@@ -32,7 +31,8 @@ from facenet_demo.data.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
 from facenet_demo.system.files import as_text, write_json
 from facenet_demo.system.records import UserError
-from facenet_demo.tasks.classification import ClassificationTask
+from facenet_demo.training.cli import quieten_libraries
+from facenet_demo.training.objectives.naming import ClassificationTask
 
 _EVERY = 0.05  # seconds between two looks
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from facenet_demo.cli import CONFIGS
-from facenet_demo.training import train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.train import train
 
 _METRICS = {
     "test/accuracy": "accuracy",

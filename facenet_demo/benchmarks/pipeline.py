@@ -26,7 +26,6 @@ import numpy as np
 import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
-from facenet_demo.cli import CONFIGS
 from facenet_demo.data.sources import ORL
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector
@@ -34,6 +33,7 @@ from facenet_demo.faces.photos import CentreWindow, read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.export import export
 from facenet_demo.predict.models import OnnxModel, TorchModel
+from facenet_demo.training.cli import CONFIGS
 
 _SIZE = (480, 640)
 _FACE_HEIGHT = 240

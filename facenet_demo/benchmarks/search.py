@@ -16,9 +16,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.search.space import Setting
 from facenet_demo.search.study import REPORTS, Sampler, Search, counted
+from facenet_demo.training.cli import CONFIGS
 
 _SAMPLERS: tuple[Sampler, ...] = ("grid", "random", "bayesian")
 _ARGS = [

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from facenet_demo.benchmarks.cost import Comparison
-from facenet_demo.cli import CONFIGS, build
 from facenet_demo.data.batches import EpochBatches, seed_device, step_seed
-from facenet_demo.training import train
+from facenet_demo.training.cli import CONFIGS, build
+from facenet_demo.training.train import train
 
 _EPOCHS = {"orl.yaml": 20, "lfw.yaml": 3}  # of each repeat
 

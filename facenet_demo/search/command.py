@@ -20,7 +20,6 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.live import Live
 from rich.table import Table
 
-from facenet_demo.cli import parse, quieten_libraries
 from facenet_demo.search.figures import write_page
 from facenet_demo.search.space import Setting, flags, read_space
 from facenet_demo.search.study import Search, best, counted
@@ -28,7 +27,8 @@ from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
 from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
-from facenet_demo.training import train
+from facenet_demo.training.cli import parse, quieten_libraries
+from facenet_demo.training.train import train
 
 _KEPT = ". Finished trials are kept; the same command goes on."
 # Nothing else that the command line takes: a file imports no module, and goes on with no run.

@@ -22,7 +22,7 @@ import optuna
 import yaml
 
 from facenet_demo.system.records import UserError
-from facenet_demo.trust import yaml_tree
+from facenet_demo.training.trust import yaml_tree
 
 Value = bool | int | float | str
 _OPTIONS = {"choice": (), "int": ("step",), "float": ("step",), "log": ("points",)}

@@ -1,6 +1,6 @@
 """How a script begins and ends: Ctrl-C is a message, also while its packages are being imported.
 
-    raise SystemExit(start("facenet_demo.training"))
+    raise SystemExit(start("facenet_demo.training.train"))
 
 Nothing heavy may be imported here.
 """

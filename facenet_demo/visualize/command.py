@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from rich.text import Text
 
-from facenet_demo.cli import configured_data, quieten_libraries
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.evidence import make_evidence
-from facenet_demo.evaluation import score
 from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.checkpoints import TrainedNetwork, load_classifier
@@ -41,6 +39,8 @@ from facenet_demo.system.files import new_file, write_json
 from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console, steps
 from facenet_demo.system.texts import printable
+from facenet_demo.training.cli import configured_data, quieten_libraries
+from facenet_demo.training.evaluation import score
 from facenet_demo.visualize import measurements
 from facenet_demo.visualize.layers import check_units, layers_of, units_of
 from facenet_demo.visualize.measurements import Measurements

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from drawing import draw_people
 from PIL import Image
-from test_cli import quick
+from small_training import quick
 
 from facenet_demo.data.contact_sheet import write_contact_sheet
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.stored import Crops, CropSettings, LeftOut
-from facenet_demo.training import train
+from facenet_demo.training.train import train
 
 HOSTILE = "<script>alert(1)</script> & Zoë"
 

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.predict import command
 from facenet_demo.predict.command import _copies, main
 from facenet_demo.predict.inputs import Found
 from facenet_demo.predict.output import CSV_COLUMNS, photo_table
 from facenet_demo.predict.results import SCHEMA, PhotoResult
+from facenet_demo.training.cli import CONFIGS
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.faces.photos import ImageError, Photo
 from facenet_demo.predict import command
 from facenet_demo.predict.command import main
 from facenet_demo.predict.output import csv_rows, csv_writer
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
 from facenet_demo.system.records import UserError
+from facenet_demo.training.cli import CONFIGS
 
 NAME = "李明 Zoë.pgm"
 
@@ -61,7 +61,7 @@ def test_what_programs_read_is_utf_8_and_the_table_does_without_what_cannot_be_s
 
 
 def test_a_config_that_is_printed_is_utf_8(tmp_path: Path) -> None:
-    code = "import sys; from facenet_demo.training import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from facenet_demo.training.train import main; sys.exit(main(sys.argv[1:]))"
     args = [f"--config={CONFIGS / 'folder.yaml'}", "--data.source.root=/日本é", "--print_config"]
     done = subprocess.run(
         [sys.executable, "-c", code, *args], check=True, capture_output=True,

@@ -5,9 +5,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.search.space import flags, points, read_space, suggest
 from facenet_demo.system.records import UserError
+from facenet_demo.training.cli import CONFIGS
 
 GOOD = """
 # comment

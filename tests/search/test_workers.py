@@ -19,9 +19,9 @@ from small_search import make, params, played, small
 
 import facenet_demo.search.command as command_module
 import facenet_demo.search.study as study_module
-from facenet_demo.cli import CONFIGS
 from facenet_demo.search.command import tune
 from facenet_demo.search.study import Search, counted
+from facenet_demo.training.cli import CONFIGS
 
 
 def _runs(group: int) -> bool:

@@ -10,11 +10,11 @@ import torch
 import yaml
 from PIL import Image
 
-from facenet_demo.cli import configured_data
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import TrainedNetwork
-from facenet_demo.training import TrainedRun, train
+from facenet_demo.training.cli import configured_data
+from facenet_demo.training.train import TrainedRun, train
 from facenet_demo.visualize.command import _network_facts, main, visualize
 
 

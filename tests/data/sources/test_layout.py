@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from drawing import draw_people
 
-from facenet_demo.cli import CONFIGS, parse
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import LFW, Folder
 from facenet_demo.data.sources.layout import doubts_about_layout
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.system.records import UserError
+from facenet_demo.training.cli import CONFIGS, parse
 
 
 def photos(root: Path, *names: str) -> Path:

@@ -6,10 +6,10 @@ import pytest
 from drawing import draw_face
 from PIL import Image
 
-from facenet_demo.cli import CONFIGS
 from facenet_demo.data.sources import UTKFace
 from facenet_demo.system.records import UserError
-from facenet_demo.training import train
+from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.train import train
 
 # The layout of the real ones; the last lacks a part, as three of them do.
 NAMES = {

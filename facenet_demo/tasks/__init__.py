@@ -1,1 +1,0 @@
-"""What a network is trained for: LightningModules, which only wire things together."""

@@ -1,0 +1,68 @@
+"""A command line of training, put in order before it is parsed.
+
+args, modules = take(args, "--import")
+args, resumed = in_order(args)       # every --config in front of the flags, which win
+target(args)                         # person, landmarks, number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facenet_demo.system.records import UserError
+from facenet_demo.training.trust import read_yaml
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def target(args: Sequence[str]) -> str:
+    """What `--data.target` says, by flag or file: the settings of a model depend on it."""
+    found = "person"
+    sorted_args, _ = in_order(args)
+    for arg, following in zip(sorted_args, [*sorted_args[1:], ""], strict=True):
+        name, has_value, value = arg.partition("=")
+        value = value if has_value else following
+        if name == "--data.target":
+            found = value
+        elif name == "--config":
+            try:
+                found = read_yaml(Path(value))["data"]["target"]
+            except (KeyError, TypeError):
+                continue  # it says nothing of it
+    return found
+
+
+def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The same command line with its --config in front, so that any flag wins over any file.
+
+    A run folder after --resume, returned beside it, stands for its config.
+    """
+    configs: list[str] = []
+    resumed = None
+    rest, given = take(args, "--config", "-c", "--resume")
+    for name, value in given:
+        if name == "--resume":
+            resumed = Path(value)
+            value = str(resumed / "config.yaml")
+            if not Path(value).is_file():
+                raise UserError(
+                    f"There is no run to go on with in {resumed}: it has no config.yaml. Name the "
+                    "folder of a run, for example --resume runs/orl-20260131-142501."
+                )
+        configs += ["--config", value]
+    return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *rest], resumed
+
+
+def take(args: Sequence[str], *names: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """A command line without some of its flags, and those with their values."""
+    others: list[str] = []
+    taken: list[tuple[str, str]] = []
+    rest = iter(args)
+    for arg in rest:
+        name, has_value, value = arg.partition("=")
+        if name in names:
+            taken.append((name, value if has_value else next(rest, "")))
+        else:
+            others.append(arg)
+    return others, taken

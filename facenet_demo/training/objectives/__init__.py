@@ -1,0 +1,1 @@
+"""Each thing a network can be trained for."""
