@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import ORL
-from facenet_demo.faces.photos import to_pixels
+from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.pictures import plots

@@ -27,9 +27,10 @@ import torch
 
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.data.sources import ORL
+from facenet_demo.data.windows import CentreWindow
 from facenet_demo.faces.align import align, crop_size, template
 from facenet_demo.faces.detect import FaceDetector
-from facenet_demo.faces.photos import CentreWindow, read_image
+from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.export import export
 from facenet_demo.predict.models import OnnxModel, TorchModel

@@ -17,7 +17,7 @@ from torch.utils.data import Sampler, SequentialSampler
 
 from facenet_demo.system.records import UserError
 
-PADDING = -1
+NO_PHOTO = -1
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -25,7 +25,7 @@ class EpochBatches(Sampler[list[int]]):
 
     Shuffled, each epoch has its own order and leaves out at its end what does not fill a batch on
     every device. In order, each position comes once, on one device; where another device has one
-    more, `PADDING` makes up for it, so that all take the same number of steps.
+    more, `NO_PHOTO` makes up for it, so that all take the same number of steps.
 
     Args:
         num_rows: positions 0 to `num_rows - 1` are handed out.
@@ -82,7 +82,7 @@ class EpochBatches(Sampler[list[int]]):
             positions = rng.permutation(self.num_rows)
         else:
             missing = -self.num_rows % self.num_devices
-            positions = np.append(np.arange(self.num_rows), np.full(missing, PADDING))
+            positions = np.append(np.arange(self.num_rows), np.full(missing, NO_PHOTO))
         own = positions[self.rank :: self.num_devices]
         epoch, steps = self.done
         start = steps if epoch == self.epoch else 0

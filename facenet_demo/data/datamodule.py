@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from facenet_demo.data.batches import PADDING, EpochBatches, SameBatches, seed_device, step_seed
+from facenet_demo.data.batches import NO_PHOTO, EpochBatches, SameBatches, seed_device, step_seed
 from facenet_demo.data.crops import find_crops, prepare_crops
 from facenet_demo.data.sources import ORL, FaceSource
 from facenet_demo.data.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.data.stored import Crops, CropSettings
+from facenet_demo.data.windows import AugmentSettings, CentreWindow, RandomWindow, to_window
 from facenet_demo.faces.align import MOST_SCALE, crop_size
-from facenet_demo.faces.photos import AugmentSettings, CentreWindow, RandomWindow, to_window
 from facenet_demo.system.files import as_text, cache_folder
 from facenet_demo.system.records import PADDED, STRANGER, Batch, UserError
 
@@ -310,7 +310,7 @@ class CropDataset(Dataset):
     Args:
         crops: N of them. A worker process that does not share this one's memory opens their files.
         labels: `(N,)` int64.
-        rows: those of the N that belong to the data set. A batch may hold `PADDING` in place of a
+        rows: those of the N that belong to the data set. A batch may hold `NO_PHOTO` in place of a
             position: a black crop with the label `PADDED`, to be left out of every result.
     """
 
@@ -325,7 +325,7 @@ class CropDataset(Dataset):
     def __getitem__(self, positions: list[int]) -> Batch:
         rows = self.rows[positions]
         images, labels = self.crops.images[rows], self.labels[rows]
-        padded = np.array(positions) == PADDING
+        padded = np.array(positions) == NO_PHOTO
         images[padded], labels[padded] = 0, PADDED
         return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))
 

@@ -23,7 +23,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.faces.photos import to_pixels
+from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.pictures import plots

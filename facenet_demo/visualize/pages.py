@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.faces.photos import to_pixels
+from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.patches import TopPatches, cut
 from facenet_demo.features.progression import NetworkMeasures, best_parts
 from facenet_demo.features.selectivity import person_means

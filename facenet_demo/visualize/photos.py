@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facenet_demo.faces.photos import ImageError, to_pixels
+from facenet_demo.data.windows import to_pixels
+from facenet_demo.faces.photos import ImageError
 from facenet_demo.features.attribution import integrated_gradients, occlusion, speaking_units
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 from facenet_demo.networks.calibration import Calibration

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facenet_demo.data.batches import PADDING, EpochBatches, step_seed
+from facenet_demo.data.batches import NO_PHOTO, EpochBatches, step_seed
 from facenet_demo.system.records import UserError
 
 
@@ -22,8 +22,8 @@ def test_in_order_each_position_comes_once_and_devices_take_equal_steps(
 ) -> None:
     devices = all_devices(num_rows, batch_size, num_devices)
     handed_out = [p for batches in devices for batch in batches for p in batch]
-    assert sorted(p for p in handed_out if p != PADDING) == list(range(num_rows))
-    assert handed_out.count(PADDING) == -num_rows % num_devices
+    assert sorted(p for p in handed_out if p != NO_PHOTO) == list(range(num_rows))
+    assert handed_out.count(NO_PHOTO) == -num_rows % num_devices
     sizes = [[len(batch) for batch in batches] for batches in devices]
     assert all(own == sizes[0] for own in sizes)
     assert len(EpochBatches(num_rows, batch_size, num_devices=num_devices)) == len(sizes[0])

@@ -17,7 +17,7 @@ from facenet_demo.data import datamodule
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import FaceSource, Folder
 from facenet_demo.data.splits import SplitSettings
-from facenet_demo.faces.photos import AugmentSettings
+from facenet_demo.data.windows import AugmentSettings
 from facenet_demo.system.records import STRANGER, Batch, Sample
 
 WINDOW, MARGIN = 32, 8

@@ -10,8 +10,8 @@ import torch
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.stored import Crops, CropSettings
+from facenet_demo.data.windows import CentreWindow
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.photos import CentreWindow
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.calibration import calibrate
 from facenet_demo.networks.checkpoints import KEY, describe

@@ -11,8 +11,9 @@ from PIL import Image
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.stored import Crops, CropSettings
+from facenet_demo.data.windows import CentreWindow
 from facenet_demo.faces.align import crop_size
-from facenet_demo.faces.photos import CentreWindow, read_image
+from facenet_demo.faces.photos import read_image
 from facenet_demo.predict.reader import FaceReader, as_photo
 
 
