@@ -28,8 +28,8 @@ from facenet_demo.predict.models import Model, Scores
 from facenet_demo.report import start_report
 from facenet_demo.search.command import _finish
 from facenet_demo.search.space import read_space
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 from facenet_demo.training.boards import History
 from facenet_demo.training.cli import CONFIGS, configured_data
 from facenet_demo.training.train import main as train

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.system.records import Batch
+from facenet_demo.data.records import Batch
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.objectives.naming import ClassificationTask, NamingLoss
 from facenet_demo.training.train import train

@@ -25,8 +25,8 @@ from rich.text import Text
 from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.benchmarks.peers import PEERS
 from facenet_demo.features.filters import fit_gabors
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.run_folder import environment

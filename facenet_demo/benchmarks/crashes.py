@@ -24,8 +24,8 @@ import torch
 
 from facenet_demo.benchmarks.finished import read_finished
 from facenet_demo.networks.checkpoints import load_checkpoint
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.interruption import done

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 Row = TypeVar("Row")
 

@@ -29,8 +29,8 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import ORL, Folder
 from facenet_demo.data.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text, write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.training.cli import quieten_libraries
 from facenet_demo.training.objectives.naming import ClassificationTask
 

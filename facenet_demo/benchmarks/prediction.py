@@ -31,7 +31,7 @@ from facenet_demo.data.splits import SPLITS
 from facenet_demo.faces.detect import main_face
 from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.threads import ordered_map
 
 _CANVAS = (1200, 1600)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler, SequentialSampler
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 NO_PHOTO = -1
 

@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import (
     CHOSEN,
     IMAGES,
@@ -46,6 +47,7 @@ from facenet_demo.data.stored import (
 from facenet_demo.data.texts import map_array
 from facenet_demo.faces import align, crowds, detect
 from facenet_demo.faces.photos import ImageError, read_image
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import (
     DamagedError,
     allow,
@@ -54,7 +56,6 @@ from facenet_demo.system.files import (
     own_folder,
     private_folder,
 )
-from facenet_demo.system.records import Sample, UserError
 from facenet_demo.system.terminal import console, track
 from facenet_demo.system.threads import ordered_map
 

@@ -22,13 +22,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from facenet_demo.data.batches import NO_PHOTO, EpochBatches, SameBatches, seed_device, step_seed
 from facenet_demo.data.crops import find_crops, prepare_crops
+from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.data.sources import ORL, FaceSource
 from facenet_demo.data.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.data.windows import AugmentSettings, CentreWindow, RandomWindow, to_window
 from facenet_demo.faces.align import MOST_SCALE, crop_size
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text, cache_folder
-from facenet_demo.system.records import PADDED, STRANGER, Batch, UserError
 
 _STATISTICS_ROWS = 2000
 LANDMARKS = tuple(

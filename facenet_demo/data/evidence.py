@@ -13,7 +13,7 @@ from facenet_demo.faces.parts import PARTS, part_map
 from facenet_demo.faces.views import random_view
 from facenet_demo.features.dissection import NUM_BLOCKS, View
 from facenet_demo.features.progression import Evidence
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 Device: TypeAlias = "str | torch.device"
 

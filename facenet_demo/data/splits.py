@@ -23,7 +23,7 @@ import numpy as np
 
 from facenet_demo.data.duplicates import contested, exact_copies, near_duplicates
 from facenet_demo.data.stored import Crops, LeftOut
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 STAGES = ("train", "val", "test")
 SPLITS = "splits.json"  # in a run folder

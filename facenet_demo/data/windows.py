@@ -1,7 +1,7 @@
 """From stored crops to the windows that a network is shown, in one call a batch, on their device.
 
-    windows = CentreWindow(64)(crops)    # (B, 3, S, S) uint8 -> (B, 3, 64, 64) in [0, 1]
-    windows = RandomWindow(64, AugmentSettings())(crops)
+windows = CentreWindow(64)(crops)    # (B, 3, S, S) uint8 -> (B, 3, 64, 64) in [0, 1]
+windows = RandomWindow(64, AugmentSettings())(crops)
 """
 
 from __future__ import annotations

@@ -18,18 +18,33 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facenet_demo.system.records import Face
-
 # Part of the key of every crop cache: raise it when the faces found, or the pixels, may differ.
 DETECTOR_VERSION = "mtcnn-3"
 
 _PROPOSAL_STRIDE, _PROPOSAL_CELL = 2, 12
+
+
+@dataclass(frozen=True)
+class Face:
+    """One detected face.
+
+    Attributes:
+        box: `(4,)` xyxy, pixels of the image it was found in; may reach beyond its border.
+        landmarks: `(5, 2)` x, y pixels: left eye, right eye, nose, left and right mouth corner,
+            left and right as seen in the image.
+        score: the detector's confidence in [0, 1].
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: float
 
 
 class FaceDetector:

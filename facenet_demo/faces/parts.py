@@ -18,7 +18,7 @@ def part_map(landmarks: np.ndarray, size: int, step: int = 1) -> np.ndarray:
     """The part that each pixel shows.
 
     Args:
-        landmarks: `(5, 2)` x, y pixels, as in `records.Face`.
+        landmarks: `(5, 2)` x, y pixels, as in `detect.Face`.
         size: side of the image, pixels.
         step: side of the cells that get one label, pixels; divides `size`.
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 NUM_BINS = 15
 _TEMPERATURES = (0.05, 20.0)

@@ -25,8 +25,8 @@ from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.calibration import Calibration
 from facenet_demo.networks.rebuilding import rebuild
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 
 KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder

@@ -32,9 +32,9 @@ from facenet_demo.predict.output import (
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import NOT_ANNOTATED, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video, silence_opencv
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code, positive, write_for_programs
 from facenet_demo.system.files import as_text, make_folder, naming, new_file
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import PlainConsole, console, track
 from facenet_demo.system.texts import printable
 from facenet_demo.system.threads import ordered_map

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from facenet_demo.data.records import UNKNOWN, Sample
 from facenet_demo.data.sources.base import scan_people
 from facenet_demo.data.sources.layout import doubts_about_layout
 from facenet_demo.data.sources.names import some
@@ -38,8 +39,8 @@ from facenet_demo.predict.portraits import (
     whose_they_are,
 )
 from facenet_demo.predict.reader import FaceReader
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import UNKNOWN, Sample, UserError
 
 _TEMPERATURES = torch.logspace(-4, 0, 100).tolist()
 _ROUGH_TEMPERATURE = 0.1

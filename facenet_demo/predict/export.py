@@ -28,9 +28,9 @@ from facenet_demo.predict.models import (
     load_model,
     onnx_description,
 )
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 
 LARGEST_DIFFERENCE = 1e-4

@@ -23,8 +23,8 @@ from safetensors.torch import save_file
 
 from facenet_demo.predict.models import Model, Scores
 from facenet_demo.predict.naming import Named, Namer
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 
 SUFFIX = ".safetensors"
 DEFAULT_RATE = 0.01

@@ -27,7 +27,7 @@ from facenet_demo.networks.checkpoints import (
     load_classifier,
 )
 from facenet_demo.predict.onnx_trial import SECONDS, try_out
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 ONNX_KEY = "facenet_demo"
 _ONNX_FORMAT = 3

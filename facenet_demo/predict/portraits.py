@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from facenet_demo.data.duplicates import near_pairs
+from facenet_demo.data.records import Sample
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.faces.likeness import MOST_PHOTOS, Likeness, choose
 from facenet_demo.faces.photos import ImageError
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import Sample
 from facenet_demo.system.terminal import track
 
 LeftOut = list[tuple[str, str]]

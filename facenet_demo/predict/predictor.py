@@ -18,8 +18,8 @@ from facenet_demo.predict.models import Model, Scores, load_model
 from facenet_demo.predict.naming import Named, Namer, TrainedNamer
 from facenet_demo.predict.reader import FaceReader, ImageLike, Read
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import UserError
 from facenet_demo.system.threads import ordered_map
 
 

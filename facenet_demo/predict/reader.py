@@ -20,11 +20,10 @@ from PIL import Image
 
 from facenet_demo.data.windows import CentreWindow
 from facenet_demo.faces.align import align, crop_size, template
-from facenet_demo.faces.detect import FaceDetector, main_face
+from facenet_demo.faces.detect import Face, FaceDetector, main_face
 from facenet_demo.faces.photos import DECODED_SIDE, MAX_PIXELS, Photo, read_photo, upright
 from facenet_demo.faces.pixels import to_rgb
 from facenet_demo.predict import quality
-from facenet_demo.system.records import Face
 
 ImageLike: TypeAlias = "Path | str | Image.Image | np.ndarray | torch.Tensor"
 

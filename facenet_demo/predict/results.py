@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from facenet_demo.system.records import UNKNOWN
+from facenet_demo.data.records import UNKNOWN
 
 SCHEMA = "facenet_demo/prediction/1"
 NOT_ANNOTATED = "not annotated"  # an error that begins so: named, but its copy is missing

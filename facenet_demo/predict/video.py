@@ -24,8 +24,8 @@ from facenet_demo.faces.photos import ImageError
 from facenet_demo.predict.models import Scores
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import Appearance, Prediction, VideoResult
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import UserError
 
 # Boxes of one face in two frames overlap at least so much, intersection over union.
 _LEAST_OVERLAP = 0.3

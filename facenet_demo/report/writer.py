@@ -25,8 +25,8 @@ from PIL import Image
 
 from facenet_demo.report.contents import FileEntry, Picture, Report
 from facenet_demo.report.measures import MEASURES, SCORES
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file, remove_leftovers, write_json
-from facenet_demo.system.records import UserError
 
 _MANIFEST = "manifest.json"
 _WRITTEN = "written.txt"

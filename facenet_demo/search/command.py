@@ -23,9 +23,9 @@ from rich.table import Table
 from facenet_demo.search.figures import write_page
 from facenet_demo.search.space import Setting, flags, read_space
 from facenet_demo.search.study import Search, best, counted
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import parse, quieten_libraries
 from facenet_demo.training.train import train

@@ -21,7 +21,7 @@ import numpy as np
 import optuna
 import yaml
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.trust import yaml_tree
 
 Value = bool | int | float | str

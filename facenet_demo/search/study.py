@@ -36,8 +36,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import QueuePool
 
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.system.records import UserError
 from facenet_demo.training.boards import tensorboard_logger
 from facenet_demo.training.cli import build, parse
 from facenet_demo.training.metrics import ERRORS

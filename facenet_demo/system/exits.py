@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from rich.text import Text
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.terminal import console
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from filelock import FileLock
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 try:
     import fcntl

@@ -23,11 +23,11 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.records import Batch
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.pictures import plots
-from facenet_demo.system.records import Batch
 from facenet_demo.system.texts import printable
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.task import FaceTask

@@ -28,9 +28,9 @@ from lightning.pytorch.cli import (
 )
 
 from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import write_for_programs
 from facenet_demo.system.files import remove_leftovers
-from facenet_demo.system.records import UserError
 from facenet_demo.training import trust
 from facenet_demo.training.arguments import CONFIGS, in_order, take, target
 from facenet_demo.training.interruption import Done, done

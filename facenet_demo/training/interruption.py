@@ -23,8 +23,8 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from rich.text import Text
 
 from facenet_demo.networks.checkpoints import read_checkpoint, write_checkpoint
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 
 

@@ -24,8 +24,8 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.data.batches import EpochBatches
 from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.system.records import UserError
 from facenet_demo.training.task import FaceTask
 
 _LEAST = {

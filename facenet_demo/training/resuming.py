@@ -20,8 +20,8 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.cli import SaveConfigCallback
 
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 from facenet_demo.training.interruption import Done
 
 _FOLDER = "it goes on in its own folder"

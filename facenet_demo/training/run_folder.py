@@ -27,7 +27,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from facenet_demo import __version__
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 _PACKAGES = (
     "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "tensorboard", "numpy",

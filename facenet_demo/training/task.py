@@ -13,8 +13,9 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 
+from facenet_demo.data.records import Batch
 from facenet_demo.networks import FaceNetwork, NetworkSettings
-from facenet_demo.system.records import Batch, UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.optimization import OptimizerSettings, Schedule, go_on
 
 

@@ -27,9 +27,9 @@ from facenet_demo.data.contact_sheet import write_contact_sheet
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.splits import SPLITS
 from facenet_demo.networks.checkpoints import add_calibration
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code
 from facenet_demo.system.files import naming, new_file, write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console
 from facenet_demo.training import summary
 from facenet_demo.training.cli import FaceCLI, build, quieten_libraries

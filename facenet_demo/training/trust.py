@@ -24,7 +24,7 @@ import yaml
 from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from yaml.constructor import SafeConstructor
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 _LIGHTNING = ("callbacks", "loggers", "profilers", "strategies", "accelerators", "plugins")
 _PARTS = tuple(f"lightning.{part}.{name}." for part in ("pytorch", "fabric") for name in _LIGHTNING)

@@ -25,7 +25,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.profilers import PassThroughProfiler
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.boards import FeatureBoard, History, ResultBoard
 from facenet_demo.training.interruption import (
     MovableCheckpoint,

@@ -34,9 +34,9 @@ from facenet_demo.report import (
     start_report,
     write_report,
 )
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file, write_json
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import console, steps
 from facenet_demo.system.texts import printable
 from facenet_demo.training.cli import configured_data, quieten_libraries

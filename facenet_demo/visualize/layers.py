@@ -9,7 +9,7 @@ import torch
 from facenet_demo.features.progression import Evidence
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks.checkpoints import TrainedNetwork
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 def layers_of(trained: TrainedNetwork, named: Sequence[str] | None) -> list[str]:

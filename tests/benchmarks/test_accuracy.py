@@ -9,7 +9,7 @@ from rich.console import Console
 
 from facenet_demo.benchmarks import accuracy
 from facenet_demo.benchmarks.accuracy import NETWORK, Protocol, Row
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 def rows(*accuracies: float, method: str = NETWORK) -> list[Row]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from facenet_demo.benchmarks import crashes
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 def test_a_few_kills_lose_nothing_and_are_kept(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facenet_demo.data.batches import NO_PHOTO, EpochBatches, step_seed
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 def all_devices(num_rows: int, batch_size: int, num_devices: int, **settings: object) -> list[list]:

@@ -15,12 +15,13 @@ from PIL import Image
 
 from facenet_demo.data import crops as module
 from facenet_demo.data.crops import find_crops, prepare_crops
+from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.data.texts import Texts
 from facenet_demo.faces import detect
 from facenet_demo.faces.align import align, template
 from facenet_demo.faces.photos import read_image
-from facenet_demo.system.records import Sample, UserError
+from facenet_demo.system.errors import UserError
 
 SETTINGS = CropSettings(size=48, window=32)
 
@@ -253,7 +254,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from facenet_demo.data import crops
-from facenet_demo.system.records import Sample
+from facenet_demo.data.records import Sample
 
 dumps, photos = crops.json.dumps, 0
 

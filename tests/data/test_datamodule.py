@@ -15,10 +15,10 @@ from PIL import Image
 
 from facenet_demo.data import datamodule
 from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.records import STRANGER, Batch, Sample
 from facenet_demo.data.sources import FaceSource, Folder
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.data.windows import AugmentSettings
-from facenet_demo.system.records import STRANGER, Batch, Sample
 
 WINDOW, MARGIN = 32, 8
 OFF = AugmentSettings(shift=0, scale=0, rotation=0, flip=0, brightness=0, contrast=0, erase=0)

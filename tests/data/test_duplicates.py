@@ -15,8 +15,8 @@ from facenet_demo.data import duplicates
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.duplicates import exact_copies, near_duplicates
+from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import Crops, CropSettings
-from facenet_demo.system.records import Sample
 
 SIDE = 96
 

@@ -6,7 +6,7 @@ import pytest
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.evidence import JitteredViews, make_evidence
 from facenet_demo.data.splits import SplitSettings
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 @pytest.mark.parametrize(("num", "batches"), [(2, 1), (3, 1), (12, 6), (39, 19), (200, 20)])

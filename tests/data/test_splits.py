@@ -10,7 +10,7 @@ import pytest
 
 from facenet_demo.data.splits import STAGES, Split, SplitSettings, make_split, split_people
 from facenet_demo.data.stored import Crops, LeftOut
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 SIDE = 24
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from facenet_demo.networks.calibration import Calibration, calibrate, certainty, evaluate
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 NONE = torch.empty(0, 5)
 

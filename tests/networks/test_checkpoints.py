@@ -10,7 +10,7 @@ import torch
 
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
 from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint, load_classifier
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 PEOPLE = ["Ada", "Grace", "Zoë"]
 SETTINGS = FaceCNN(channels=(4, 8), activation="gelu", normalization="group", grid=2)

@@ -13,7 +13,7 @@ import pytest
 from facenet_demo.benchmarks import mutations, pipeline, prediction
 from facenet_demo.faces.photos import ImageError
 from facenet_demo.predict import Predictor
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 @pytest.fixture

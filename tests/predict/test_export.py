@@ -10,7 +10,7 @@ import torch
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.export import check, export, main
 from facenet_demo.predict.models import OnnxModel, Scores, TorchModel, load_model
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

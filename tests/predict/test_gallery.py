@@ -12,7 +12,7 @@ from facenet_demo.predict import Predictor
 from facenet_demo.predict.enrollment import enroll, open_gallery
 from facenet_demo.predict.gallery import Gallery, by_person, load_gallery
 from facenet_demo.predict.models import Scores
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 NEW = (20, 21, 22, 23, 24)  # people the network was never trained on
 

@@ -20,7 +20,7 @@ from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.gallery import load_gallery
 from facenet_demo.predict.models import load_model
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 class Evil:

@@ -20,7 +20,7 @@ from facenet_demo.faces.photos import ImageError
 from facenet_demo.predict import onnx_trial
 from facenet_demo.predict.models import OnnxModel, load_model
 from facenet_demo.predict.onnx_trial import TrialError, try_out
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

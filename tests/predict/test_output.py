@@ -18,7 +18,7 @@ from facenet_demo.predict import command
 from facenet_demo.predict.command import main
 from facenet_demo.predict.output import csv_rows, csv_writer
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS
 
 NAME = "李明 Zoë.pgm"

@@ -15,7 +15,7 @@ from facenet_demo.predict import Predictor
 from facenet_demo.predict.command import main
 from facenet_demo.predict.enrollment import enroll
 from facenet_demo.predict.gallery import Gallery
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 NEW = (20, 21, 22, 23, 24)  # people the network was never trained on
 

@@ -12,7 +12,7 @@ from PIL import Image
 from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.models import TorchModel
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 def photos(root: Path, people: range, numbers: range) -> list[Path]:

@@ -12,7 +12,7 @@ from facenet_demo.predict import Predictor
 from facenet_demo.predict.enrollment import enroll
 from facenet_demo.predict.output import csv_rows, json_line
 from facenet_demo.predict.results import PhotoResult, Prediction
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 FACE = Prediction(None, 0.9, 0.9, (), (0, 0, 9, 9), (), 1.0, 9)
 

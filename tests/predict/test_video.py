@@ -10,7 +10,7 @@ from facenet_demo.faces.photos import ImageError, read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.results import VideoResult
 from facenet_demo.predict.video import frame_at, predict_video, read_frames, silence_opencv
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 FPS, SECONDS = 10, 6
 # Who is where when: person, from, to (seconds), x, y, pixels to the right each second.

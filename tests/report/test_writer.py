@@ -26,8 +26,8 @@ from facenet_demo.report import (
     write_report,
     writer,
 )
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
-from facenet_demo.system.records import UserError
 
 
 def data(folder: Path) -> dict[str, Any]:

@@ -22,8 +22,8 @@ import facenet_demo.search.study as study_module
 from facenet_demo.search.command import main, tune
 from facenet_demo.search.space import read_space
 from facenet_demo.search.study import Search, best, counted
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.system.records import UserError
 from facenet_demo.training.cli import CONFIGS
 
 # What is tried

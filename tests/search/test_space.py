@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from facenet_demo.search.space import flags, points, read_space, suggest
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS
 
 GOOD = """

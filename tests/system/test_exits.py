@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
-from facenet_demo.system.records import UserError
 
 
 def stopped(error: BaseException) -> int:

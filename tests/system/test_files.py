@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import (
     cache_folder,
     make_folder,
@@ -26,7 +27,6 @@ from facenet_demo.system.files import (
     remove_leftovers,
     write_json,
 )
-from facenet_demo.system.records import UserError
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.interruption import MovableCheckpoint, done
 
 

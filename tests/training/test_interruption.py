@@ -20,7 +20,7 @@ from drawing import draw_people
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.boards import History
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.interruption import WholeCheckpoints, done

@@ -17,8 +17,8 @@ import yaml
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from facenet_demo.networks.checkpoints import load_checkpoint
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.system.records import UserError
 from facenet_demo.training.boards import History
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.objectives.naming import ClassificationTask
@@ -203,7 +203,7 @@ def test_faults_of_this_program_stay_tracebacks(
 @pytest.mark.parametrize(
     ("last_line", "said"),
     [
-        ("facenet_demo.system.records.UserError: The disk is full.", "^The disk is full.$"),
+        ("facenet_demo.system.errors.UserError: The disk is full.", "^The disk is full.$"),
         ("lightning.fabric.utilities.exceptions.MisconfigurationException: No.", "here: No.$"),
         ("ValueError: a fault", None),
     ],

@@ -14,7 +14,7 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.interruption import Done
 from facenet_demo.training.optimization import Schedule

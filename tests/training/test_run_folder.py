@@ -12,7 +12,7 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.run_folder import environment, new_run_folder, outlive_events
 
 

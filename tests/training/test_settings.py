@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings, Torchvision
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, configured_data, parse
 from facenet_demo.training.optimization import SGD, AdamW
 from facenet_demo.training.settings import flat

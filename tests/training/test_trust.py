@@ -7,7 +7,7 @@ import yaml
 from lightning.pytorch.loggers import CSVLogger
 
 from facenet_demo.search import command as search
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training import train as training
 from facenet_demo.training import trust
 from facenet_demo.training.cli import build, configured_data, parse

@@ -17,7 +17,7 @@ from facenet_demo.features.trace import unreadable
 from facenet_demo.networks import Torchvision
 from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.networks.untrained import untrained_twin
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.visualize.layers import layers_of
 
 # The smallest of each, and a window that it takes.

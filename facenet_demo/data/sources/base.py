@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.layout import SplitFolders, people_folders
 from facenet_demo.data.sources.names import person_name
-from facenet_demo.system.records import Sample, UserError
+from facenet_demo.system.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import file_lock, new_folder, open_no_link, remove_leftovers
-from facenet_demo.system.records import UserError
 from facenet_demo.system.terminal import download_bar
 
 _CHUNK = 1 << 20

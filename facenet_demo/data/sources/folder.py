@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.base import FaceSource, scan_people
 from facenet_demo.data.sources.layout import SplitFolders, doubts_about_layout
-from facenet_demo.system.records import Sample, UserError
+from facenet_demo.system.errors import UserError
 
 _SETTING = (
     ", or take them as they are meant: --data.source.split_folders pool takes a person's photos "

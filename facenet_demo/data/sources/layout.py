@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from facenet_demo.data.sources.names import doubts_about, shown, some
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import UserError
 
 SplitFolders: TypeAlias = Literal["pool", "keep"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.base import FaceSource, scan_people
 from facenet_demo.data.sources.download import Archive, fetch_archive
 from facenet_demo.data.sources.layout import doubts_about_layout
 from facenet_demo.system.files import cache_folder
-from facenet_demo.system.records import Sample
 
 # The archive that scikit-learn's fetch_lfw_people takes; LFW's own site is gone.
 ARCHIVE = Archive(

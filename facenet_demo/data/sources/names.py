@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
+from facenet_demo.data.records import UNKNOWN
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import UNKNOWN, UserError
 
 _NAMED = 3  # of many, so many are named
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.base import FaceSource
-from facenet_demo.system.records import Sample, UserError
+from facenet_demo.system.errors import UserError
 
 _NUM_PEOPLE, _NUM_PHOTOS = 40, 10
 # SHA-256 of the 400 files one after the other, s1/1.pgm, s1/2.pgm, ... s40/10.pgm.

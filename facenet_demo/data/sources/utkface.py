@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.base import FaceSource
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-from facenet_demo.system.records import Sample, UserError
 
 # age_gender_ethnicity_time.jpg.chip.jpg; in some names a part after the age is missing.
 _NAME = re.compile(r"(\d{1,3})_.*\.(jpe?g|png)", re.IGNORECASE)

@@ -11,9 +11,9 @@ from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassF1Score
 
+from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.networks.checkpoints import KEY, describe
-from facenet_demo.system.records import PADDED, STRANGER, Batch
 from facenet_demo.training.metrics import PhotoMean
 from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule
 from facenet_demo.training.task import FaceTask

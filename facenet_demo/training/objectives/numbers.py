@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torchmetrics import Metric
 
+from facenet_demo.data.records import Batch
 from facenet_demo.networks import FaceCNN, NetworkSettings
 from facenet_demo.networks.checkpoints import KEY, describe
-from facenet_demo.system.records import Batch
 from facenet_demo.training.metrics import PhotoMean
 from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule
 from facenet_demo.training.task import FaceTask

@@ -18,7 +18,7 @@ import pytest
 
 from facenet_demo.data.sources import LFW, download, lfw
 from facenet_demo.data.sources.download import Archive, fetch_archive
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 PHOTOS = {"faces/Ada/1.jpg": b"a" * 300_000, "faces/Grace/1.jpg": bytes(range(256)) * 2000}
 

@@ -11,8 +11,8 @@ from drawing import draw_people
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.splits import SplitSettings
+from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
-from facenet_demo.system.records import UserError
 
 
 def test_people_without_photos_are_nobody(tmp_path: Path) -> None:

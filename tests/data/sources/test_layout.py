@@ -12,7 +12,7 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.sources import LFW, Folder
 from facenet_demo.data.sources.layout import doubts_about_layout
 from facenet_demo.data.splits import SplitSettings
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, parse
 
 

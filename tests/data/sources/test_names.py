@@ -7,7 +7,7 @@ import pytest
 
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.sources.names import doubts_about
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from facenet_demo.data.sources import LFW, ORL, FaceSource, Folder
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 
 
 @pytest.mark.parametrize("source", [ORL, LFW, Folder])

@@ -7,7 +7,7 @@ from drawing import draw_face
 from PIL import Image
 
 from facenet_demo.data.sources import UTKFace
-from facenet_demo.system.records import UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS
 from facenet_demo.training.train import train
 

@@ -8,8 +8,8 @@ from sklearn.metrics import f1_score, top_k_accuracy_score
 from small_training import make_trainer
 from torch.utils.data import DataLoader
 
+from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.networks import FaceCNN
-from facenet_demo.system.records import PADDED, STRANGER, Batch
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.optimization import SGD, Schedule
 

@@ -8,11 +8,12 @@ from small_training import make_trainer
 from torch.utils.data import DataLoader
 
 from facenet_demo.data.datamodule import LANDMARKS, FaceDataModule
+from facenet_demo.data.records import Batch
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.system.records import Batch, UserError
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, build
 from facenet_demo.training.objectives.numbers import RegressionTask, normalised_error
 from facenet_demo.training.train import train

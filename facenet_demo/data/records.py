@@ -1,26 +1,18 @@
-"""The vocabulary as types: what is handed from one part of the house to the next."""
+"""The vocabulary of data as types: what is handed from a data set to a task."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 # Labels of photos that show nobody a network can name.
 PADDED = -1  # no photo: it fills up a batch
 STRANGER = -2  # somebody it should be unsure about
 
 UNKNOWN = "unknown"  # what results call a stranger; nobody's name
-
-
-class UserError(Exception):
-    """A mistake of the user's that a message can mend; scripts print it without a traceback."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +30,6 @@ class Sample:
     person: str
     number: float | None = None
     stage: str | None = None
-
-
-@dataclass(frozen=True)
-class Face:
-    """One detected face.
-
-    Attributes:
-        box: `(4,)` xyxy, pixels of the image it was found in; may reach beyond its border.
-        landmarks: `(5, 2)` x, y pixels: left eye, right eye, nose, left and right mouth corner,
-            left and right as seen in the image.
-        score: the detector's confidence in [0, 1].
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    score: float
 
 
 class Batch(NamedTuple):
