@@ -38,9 +38,9 @@ from sqlalchemy.pool import QueuePool
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.training.boards import tensorboard_logger
 from facenet_demo.training.cli import build, parse
 from facenet_demo.training.metrics import ERRORS
+from facenet_demo.training.tensorboard import tensorboard_logger
 
 Sampler = Literal["grid", "random", "bayesian"]
 REPORTS = 20  # in a training: the storage is told so often how it goes

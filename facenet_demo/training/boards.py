@@ -1,13 +1,11 @@
 """When things are written down while a network trains; what they are is decided elsewhere.
 
-`History` keeps the curves, `FeatureBoard` draws kernels and activation maps every few epochs,
-`ResultBoard` draws who was mistaken for whom after the test.
+`FeatureBoard` draws kernels and activation maps every few epochs, `ResultBoard` draws who was
+mistaken for whom after the test.
 """
 
 from __future__ import annotations
 
-import io
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +15,6 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
-from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo.data.datamodule import FaceDataModule
@@ -31,6 +26,12 @@ from facenet_demo.pictures import plots
 from facenet_demo.system.texts import printable
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.task import FaceTask
+from facenet_demo.training.tensorboard import (
+    add_image,
+    add_png,
+    tensorboard_logger,
+    tensorboard_writer,
+)
 
 _NUM_MAPS = 8  # of each layer, its first units
 WHAT_IS_WHERE = """
@@ -52,98 +53,6 @@ WHAT_IS_WHERE = """
 Maps run from black (the lowest value of that unit over the faces shown) to yellow (its highest).
 Mid-grey in a kernel is a weight of 0.
 """
-
-
-class History(Callback):
-    """Keeps the metrics of every epoch and how long training took.
-
-    Writes `loss` and `accuracy` of training and validation to two TensorBoard runs below the run
-    folder, which is what makes TensorBoard draw both into one chart.
-
-    Args:
-        resumed_after: number of epochs done when an interrupted run goes on; what TensorBoard was
-            told of later ones no longer counts.
-
-    Attributes:
-        epochs: for each epoch its metrics, `train/loss`, `val/accuracy`, ...
-        seconds: time spent in `fit`, validation and callbacks included.
-        num_photos: photos trained on, counted once each epoch.
-    """
-
-    def __init__(self, resumed_after: int | None = None) -> None:
-        self.epochs: list[dict[str, float]] = []
-        self.seconds = 0.0
-        self.num_photos = 0
-        self._started: float | None = None
-        self._resumed_after = resumed_after
-        self._writers: dict[str, SummaryWriter] = {}
-
-    @property
-    def photos_per_second(self) -> float:
-        return self.num_photos / max(self.seconds, 1e-9)
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._started = time.perf_counter()
-        writer = tensorboard_writer(trainer)
-        if writer is not None:
-            self._writers = {
-                stage: SummaryWriter(
-                    Path(writer.log_dir) / stage, purge_step=purge_step(self._resumed_after)
-                )
-                for stage in ("train", "val")
-            }
-
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-    ) -> None:
-        self.num_photos += len(batch.labels) * trainer.world_size
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._count_time()
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.epochs.append(metrics)
-        epoch = trainer.current_epoch + 1
-        for stage, writer in self._writers.items():
-            for name, value in metrics.items():
-                if name.startswith(f"{stage}/"):
-                    writer.add_scalar(name.removeprefix(f"{stage}/"), value, epoch)
-        if self._writers:
-            rate = trainer.optimizers[0].param_groups[0]["lr"]
-            self._writers["train"].add_scalar("learning_rate", rate, epoch)
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        self._close()
-
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        self._close()
-
-    def _count_time(self) -> None:
-        # What a callback saves before training starts, to try something out, counts for nothing.
-        if self._started is not None:
-            now = time.perf_counter()
-            self.seconds += now - self._started
-            self._started = now
-
-    def _close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
-
-    def state_dict(self) -> dict[str, Any]:
-        self._count_time()
-        return {"epochs": self.epochs, "seconds": self.seconds, "num_photos": self.num_photos}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.epochs = list(state_dict["epochs"])
-        self.seconds = state_dict["seconds"]
-        self.num_photos = state_dict["num_photos"]
 
 
 class FeatureBoard(Callback):
@@ -182,7 +91,7 @@ class FeatureBoard(Callback):
     def _draw(self, writer: SummaryWriter, task: FaceTask, epoch: int) -> None:
         network = task.network
         sheet = plots.kernel_sheet(network.first_kernels.numpy())
-        _add_image(writer, "kernels", sheet, epoch)
+        add_image(writer, "kernels", sheet, epoch)
         windows = self._windows.to(task.device)
         unread = unreadable(network, network.layers, windows[:1])
         layers = [layer for layer in network.layers if layer not in unread]
@@ -193,7 +102,7 @@ class FeatureBoard(Callback):
             maps = trace[layer][:, :_NUM_MAPS].float().cpu().numpy()
             if maps.ndim == 4:
                 sheet = plots.activation_sheet(faces, maps)
-                _add_image(writer, f"maps/{layer}", sheet, epoch)
+                add_image(writer, f"maps/{layer}", sheet, epoch)
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
                 writer.add_histogram(name, weight.detach().float().cpu(), epoch)
@@ -269,7 +178,7 @@ class ResultBoard(Callback):
         if writer is None:
             return
         for path in pictures:
-            _add_png(writer, f"test/{path.stem}", path.read_bytes(), 0)
+            add_png(writer, f"test/{path.stem}", path.read_bytes(), 0)
         writer.close()  # Lightning has closed it before, and the first picture opened it again
 
     def _writer(self, trainer: pl.Trainer) -> SummaryWriter | None:
@@ -292,7 +201,7 @@ class ResultBoard(Callback):
         counts = np.zeros((len(people), len(people)), int)
         np.add.at(counts, (labels.numpy(), named.numpy()), 1)
         matrix = plots.to_array(plots.confusion_matrix(counts, people))
-        _add_image(writer, "test/confusion_matrix", matrix, 0)
+        add_image(writer, "test/confusion_matrix", matrix, 0)
         wrong = torch.nonzero(named != labels).flatten()
         wrong = wrong[sure[wrong].argsort(descending=True)][:24]
         figure = plots.wrong_faces(
@@ -302,7 +211,7 @@ class ResultBoard(Callback):
             sure[wrong].tolist(),
             num_photos=len(labels),
         )
-        _add_image(writer, "test/wrongly_named", plots.to_array(figure), 0)
+        add_image(writer, "test/wrongly_named", plots.to_array(figure), 0)
 
     def _projector(
         self,
@@ -335,25 +244,6 @@ class ResultBoard(Callback):
             writer.add_pr_curve(f"person/{person}", truth[:, i], probability[:, i])
 
 
-def purge_step(resumed_after: int | None) -> int | None:
-    """The first step whose entries TensorBoard must forget when a run goes on.
-
-    Steps are epochs, 1 after the first; 0 is before training.
-    """
-    return None if resumed_after is None else resumed_after + 1
-
-
-def tensorboard_logger(trainer: pl.Trainer) -> TensorBoardLogger | None:
-    """TensorBoard's logger; None where other loggers were named, and in a trial run."""
-    return next((log for log in trainer.loggers if isinstance(log, TensorBoardLogger)), None)
-
-
-def tensorboard_writer(trainer: pl.Trainer) -> SummaryWriter | None:
-    """TensorBoard's writer; None without its logger, and in a process that does not write."""
-    logger = tensorboard_logger(trainer)
-    return None if logger is None or not trainer.is_global_zero else logger.experiment
-
-
 def _has_scores(trainer: pl.Trainer) -> bool:
     return (Path(trainer.default_root_dir) / "metrics.json").exists()
 
@@ -375,18 +265,3 @@ def _add_graph(writer: SummaryWriter, network: FaceNetwork, windows: torch.Tenso
             warnings.simplefilter("ignore", kind)
         warnings.filterwarnings("ignore", ".*already a ScriptModule", UserWarning)
         writer.add_graph(torch.jit.trace(network, windows, check_trace=False), windows)
-
-
-def _add_image(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:
-    # The writer's own add_image squeezes harder, which takes three times as long.
-    png = io.BytesIO()
-    Image.fromarray(picture).save(png, "PNG", compress_level=1)
-    _add_png(writer, tag, png.getvalue(), step)
-
-
-def _add_png(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:
-    with Image.open(io.BytesIO(png)) as picture:
-        (width, height), channels = picture.size, len(picture.getbands())
-    image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png)
-    summary = Summary(value=[Summary.Value(tag=tag, image=image)])
-    writer._get_file_writer().add_summary(summary, step)

@@ -237,7 +237,7 @@ class FaceCLI(LightningCLI):
 
     def _make_trainer(self, folder: Path, validates: bool, more: dict[str, Any]) -> pl.Trainer:
         # Here rather than above: they bring TensorBoard, which --help does not need.
-        from facenet_demo.training.boards import purge_step
+        from facenet_demo.training.tensorboard import purge_step
         from facenet_demo.training.watchers import (
             make_watchers,
             place_profile,

@@ -28,8 +28,8 @@ from facenet_demo.features.selectivity import pool, selectivity
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.pictures import plots
-from facenet_demo.training.boards import tensorboard_writer
 from facenet_demo.training.objectives.naming import ClassificationTask
+from facenet_demo.training.tensorboard import tensorboard_writer
 
 _NUM_UNITS = 16  # of each layer, with their top patches
 _NUM_WINDOWS = 300

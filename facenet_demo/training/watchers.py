@@ -26,7 +26,8 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.boards import FeatureBoard, History, ResultBoard
+from facenet_demo.training.boards import FeatureBoard, ResultBoard
+from facenet_demo.training.history import History
 from facenet_demo.training.interruption import (
     MovableCheckpoint,
     OwnPatience,

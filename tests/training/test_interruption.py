@@ -21,8 +21,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.boards import History
 from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.history import History
 from facenet_demo.training.interruption import WholeCheckpoints, done
 from facenet_demo.training.train import main, train
 

@@ -19,8 +19,8 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.training.boards import History
 from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.history import History
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.refusals import in_words
 from facenet_demo.training.train import main, train
