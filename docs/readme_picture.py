@@ -12,7 +12,7 @@ from facenet_demo.data.sources import ORL
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import sheets
 
 FACES = ["s1", "s2", "s15", "s20"]
 UNITS = 6
@@ -32,13 +32,13 @@ panels = figure.subplots(
     1, 1 + len(network.layers), width_ratios=[1, *[width] * len(network.layers)]
 )
 rows = np.split(network.first_kernels[:16].numpy(), 4)
-panels[0].imshow(np.concatenate([plots.kernel_sheet(row) for row in rows]))
+panels[0].imshow(np.concatenate([sheets.kernel_sheet(row) for row in rows]))
 panels[0].set_title("kernels, 7 x 7", fontsize=9)
 for panel, layer in zip(panels[1:], network.layers, strict=True):
     maps = trace[layer].numpy()
     # The units that differ most over these faces, so that no silent one is shown.
     chosen = np.argsort(-maps.std(axis=(0, 2, 3)))[:UNITS]
-    panel.imshow(plots.activation_sheet(faces, maps[:, chosen]))
+    panel.imshow(sheets.activation_sheet(faces, maps[:, chosen]))
     panel.set_title(
         f"{layer}: {maps.shape[1]} units, maps {maps.shape[2]} x {maps.shape[3]}", fontsize=9
     )

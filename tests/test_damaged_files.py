@@ -22,7 +22,7 @@ from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.faces.align import crop_size
 from facenet_demo.networks.calibration import Calibration
 from facenet_demo.networks.checkpoints import add_calibration
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import figures
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores
 from facenet_demo.report import start_report
@@ -149,7 +149,7 @@ def no_large_files() -> Iterator[None]:
 @pytest.mark.usefixtures("no_large_files")
 def test_a_figure_without_room_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too large") as caught, new_file(tmp_path / "a.png") as file:
-        plots.confusion_matrix(np.eye(9, dtype=int), list("abcdefghi")).savefig(file)
+        figures.confusion_matrix(np.eye(9, dtype=int), list("abcdefghi")).savefig(file)
     assert caught.value.filename == str(tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 

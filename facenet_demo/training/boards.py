@@ -22,7 +22,7 @@ from facenet_demo.data.records import Batch
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import figures, sheets
 from facenet_demo.system.texts import printable
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.task import FaceTask
@@ -90,7 +90,7 @@ class FeatureBoard(Callback):
 
     def _draw(self, writer: SummaryWriter, task: FaceTask, epoch: int) -> None:
         network = task.network
-        sheet = plots.kernel_sheet(network.first_kernels.numpy())
+        sheet = sheets.kernel_sheet(network.first_kernels.numpy())
         add_image(writer, "kernels", sheet, epoch)
         windows = self._windows.to(task.device)
         unread = unreadable(network, network.layers, windows[:1])
@@ -101,7 +101,7 @@ class FeatureBoard(Callback):
         for layer in layers:
             maps = trace[layer][:, :_NUM_MAPS].float().cpu().numpy()
             if maps.ndim == 4:
-                sheet = plots.activation_sheet(faces, maps)
+                sheet = sheets.activation_sheet(faces, maps)
                 add_image(writer, f"maps/{layer}", sheet, epoch)
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
@@ -200,18 +200,18 @@ class ResultBoard(Callback):
         sure, named = probability.max(1)
         counts = np.zeros((len(people), len(people)), int)
         np.add.at(counts, (labels.numpy(), named.numpy()), 1)
-        matrix = plots.to_array(plots.confusion_matrix(counts, people))
+        matrix = figures.to_array(figures.confusion_matrix(counts, people))
         add_image(writer, "test/confusion_matrix", matrix, 0)
         wrong = torch.nonzero(named != labels).flatten()
         wrong = wrong[sure[wrong].argsort(descending=True)][:24]
-        figure = plots.wrong_faces(
+        figure = figures.wrong_faces(
             to_pixels(data.windows(rows[wrong].numpy())),
             [people[i] for i in named[wrong]],
             [people[i] for i in labels[wrong]],
             sure[wrong].tolist(),
             num_photos=len(labels),
         )
-        add_image(writer, "test/wrongly_named", plots.to_array(figure), 0)
+        add_image(writer, "test/wrongly_named", figures.to_array(figure), 0)
 
     def _projector(
         self,

@@ -27,7 +27,7 @@ from facenet_demo.features.progression import (
 from facenet_demo.features.selectivity import pool, selectivity
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import figures, sheets
 from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.tensorboard import tensorboard_writer
 
@@ -97,7 +97,7 @@ class ProgressionBoard(Callback):
         twin = untrained_twin(network, task.network_settings, evidence.train_windows, seed=1)
         layers = _layers(task, data)
         trained, control = (measure(one, layers, evidence) for one in (network, twin))
-        figure = plots.progression(
+        figure = figures.progression(
             layers,
             trained.field_sizes,
             {"trained": trained.curves, "untrained": control.curves},
@@ -109,11 +109,11 @@ class ProgressionBoard(Callback):
             numbers, range(_BATCH, len(numbers), _BATCH)), strict=True)  # fmt: skip
         for layer, top in top_patches(network, layers, batches).items():
             field = trained.layers[layer].field
-            sheets = [
-                plots.patch_sheet(cut(evidence.test_windows, field, rows, places), side=40)
+            faces = [
+                sheets.patch_sheet(cut(evidence.test_windows, field, rows, places), side=40)
                 for rows, places in list(zip(top.rows, top.places, strict=True))[:_NUM_UNITS]
             ]
-            sheet = plots.tile(np.stack(sheets), columns=4, gap=8)
+            sheet = sheets.tile(np.stack(faces), columns=4, gap=8)
             writer.add_image(f"test/patches/{layer}", sheet, dataformats="HWC")
 
 

@@ -209,24 +209,24 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
 
 
 def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    from facenet_demo.pictures import plots
+    from facenet_demo.pictures import figures
 
     losses = [epoch.get("val/loss", float("inf")) for epoch in epochs]
     best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
     with new_file(path) as temporary:
-        plots.curves(epochs, best).savefig(temporary)
+        figures.curves(epochs, best).savefig(temporary)
 
 
 def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
-    from facenet_demo.pictures import plots
+    from facenet_demo.pictures import figures
 
-    figures = {"reliability": plots.reliability(judged.probability, judged.right)}
+    drawn = {"reliability": figures.reliability(judged.probability, judged.right)}
     if judged.calibration.threshold is not None and len(judged.outsider_certainty):
-        figures["strangers"] = plots.known_and_strangers(
+        drawn["strangers"] = figures.known_and_strangers(
             judged.certainty, judged.outsider_certainty, judged.calibration.threshold
         )
     paths = []
-    for name, figure in figures.items():
+    for name, figure in drawn.items():
         paths.append(folder / f"{name}.png")
         with new_file(paths[-1]) as temporary:
             figure.savefig(temporary)

@@ -19,7 +19,7 @@ from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.checkpoints import TrainedNetwork, load_classifier
 from facenet_demo.networks.untrained import untrained_twin
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import figures
 from facenet_demo.report import (
     DataFacts,
     FileEntry,
@@ -271,7 +271,7 @@ def _progression(folder: Path, found: Measurements, names: tuple[str, str]) -> P
     networks = dict(zip(names, (found.trained.curves, found.control.curves), strict=True))
     alone = np.full(len(layers), np.nan)
     networks["units rotated"] = {"parts": np.column_stack([found.rotated, alone, alone])}
-    figure = plots.progression(layers, fields, networks, found.trained.part_lines)
+    figure = figures.progression(layers, fields, networks, found.trained.part_lines)
     with new_file(report_path(folder, "pictures/progression.png")) as temporary:
         figure.savefig(temporary, dpi=160)
     rows = tuple(

@@ -15,7 +15,7 @@ from facenet_demo.features.progression import NetworkMeasures, best_parts
 from facenet_demo.features.selectivity import person_means
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 from facenet_demo.networks import FaceNetwork
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import sheets
 from facenet_demo.report import (
     LayerPage,
     NetworkPages,
@@ -95,12 +95,12 @@ class PageMaker:
         measured = self._measures.layers[layer]
         place = f"{self._name}/{layer}"
         if self._network.first_layer.startswith(f"{layer}."):
-            kernels = plots.kernel_sheet(self._network.first_kernels.numpy(), magnify=10)
+            kernels = sheets.kernel_sheet(self._network.first_kernels.numpy(), magnify=10)
             yield self._save(f"{place}/kernels.png", kernels, "kernel",
                              "The kernels of the first layer; grey is a weight of 0.")  # fmt: skip
         else:
             magnify = max(1, _KERNEL_SIDE // measured.kernels.shape[-1])
-            sheet = plots.kernel_sheet(measured.kernels, magnify)
+            sheet = sheets.kernel_sheet(measured.kernels, magnify)
             yield self._save(
                 f"{place}/effective.png", sheet, "kernel",
                 f"Effective kernels of {len(measured.kernels)} units, drawn by lot: the linear "
@@ -113,7 +113,7 @@ class PageMaker:
             with evaluating(self._network), Trace(self._network, [layer], stop=True) as trace:
                 self._network(windows)
             maps = maps_of(trace[layer])[:, :_NUM_MAPS].cpu().numpy()
-            sheet = plots.activation_sheet(to_pixels(windows), maps)
+            sheet = sheets.activation_sheet(to_pixels(windows), maps)
             yield self._save(
                 f"{place}/maps.png", sheet, "maps",
                 f"What the first {maps.shape[1]} units make of {len(rows)} test faces, from black "
@@ -131,7 +131,7 @@ class PageMaker:
         overlays = self._overlays(layer, parts) if measured.map_size != (1, 1) else {}
         for unit, part in enumerate(parts):
             place = f"{self._name}/{layer}/{unit}"
-            sheet = plots.patch_sheet(
+            sheet = sheets.patch_sheet(
                 cut(evidence.test_windows, measured.field, top.rows[unit], top.places[unit])
             )
             caption = (
@@ -198,7 +198,7 @@ class PageMaker:
                     for unit in np.flatnonzero((top == row).any(axis=1)):
                         maps[int(unit), int(row)] = seen[i, unit].copy()
         return {
-            unit: plots.part_sheet(
+            unit: sheets.part_sheet(
                 to_pixels(evidence.test_windows[top[unit]]),
                 np.stack([maps[unit, int(row)] for row in top[unit]]),
                 float(measured.held_out.thresholds[unit, part]),

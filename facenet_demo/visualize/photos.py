@@ -14,7 +14,7 @@ from facenet_demo.features.attribution import integrated_gradients, occlusion, s
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 from facenet_demo.networks.calibration import Calibration
 from facenet_demo.networks.checkpoints import TrainedNetwork
-from facenet_demo.pictures import plots
+from facenet_demo.pictures import sheets
 from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
@@ -92,7 +92,7 @@ def explain(
         pictures = [
             save_picture(
                 folder, f"{place}-{kind}.webp",
-                enlarged(plots.overlay(pixels, values.numpy()), _SIDE), kind, caption,
+                enlarged(sheets.overlay(pixels, values.numpy()), _SIDE), kind, caption,
             )
             for kind, values, caption in (
                 ("occlusion", occlusion(network, window, target),
@@ -113,7 +113,7 @@ def explain(
             pictures.append(
                 save_picture(
                     folder, f"{place}-{layer}.png",
-                    plots.map_sheet(maps[0, shown]), "maps",
+                    sheets.map_sheet(maps[0, shown]), "maps",
                     f"{layer}: {which}, from the upper left: {', '.join(map(str, shown))}.",
                 )
             )  # fmt: skip

@@ -15,8 +15,8 @@ from matplotlib import font_manager
 from PIL import ImageFont
 
 from facenet_demo.faces.photos import Photo
+from facenet_demo.pictures import figures
 from facenet_demo.pictures import lettering as module
-from facenet_demo.pictures import plots
 from facenet_demo.pictures.lettering import BOX, font_file, lettering, runs
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.results import Guess, Prediction
@@ -68,15 +68,17 @@ def drawn(*names: str) -> np.ndarray:
     """Without colours: how dark a confusion matrix is in all."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return 255 - plots.to_array(plots.confusion_matrix(np.eye(len(names), dtype=int), names))
+        return 255 - figures.to_array(
+            figures.confusion_matrix(np.eye(len(names), dtype=int), names)
+        )
 
 
 def test_no_name_is_mathematics() -> None:
     for name in MATHEMATICS:
         drawn(name, "b")
         windows = np.zeros((1, 8, 8, 3), np.uint8)
-        plots.to_array(plots.wrong_faces(windows, [name], ["b"], [0.5], 9))
-    figure = plots.confusion_matrix(np.eye(2, dtype=int), ["$x^2$", "b"])
+        figures.to_array(figures.wrong_faces(windows, [name], ["b"], [0.5], 9))
+    figure = figures.confusion_matrix(np.eye(2, dtype=int), ["$x^2$", "b"])
     assert [text.get_text() for text in figure.axes[0].texts][:2] == ["$x^2$", "$x^2$"]
     assert not any(text.get_parse_math() for text in figure.axes[0].texts[:4])
 

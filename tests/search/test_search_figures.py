@@ -8,7 +8,7 @@ import optuna
 import pytest
 from matplotlib.text import Text
 
-from facenet_demo.pictures import plots
+from facenet_demo.pictures.figures import to_array
 from facenet_demo.search import figures
 from facenet_demo.search.space import read_space, suggest
 
@@ -34,7 +34,7 @@ def test_values_are_no_mathematics(picture: str, tmp_path: Path) -> None:
         "parallel": lambda: figures.parallel(study, space, "val/loss"),
         "slices": lambda: figures.slices(study, space, "val/loss"),
     }[picture]()
-    plots.to_array(figure)
+    to_array(figure)
     shown = [text for text in figure.findobj(Text) if text.get_text().strip()]
     odd = {text.get_text() for text in shown if not text.get_parse_math()}
     expected = {"parallel": {"A$$", "$dropout$", "a$b$"}, "slices": {"A$$", "model.$x$.lr"},

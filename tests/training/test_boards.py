@@ -71,12 +71,12 @@ def test_the_kernels_shown_last_are_those_of_the_last_checkpoint(
     run: TrainedRun, tmp_path: Path
 ) -> None:
     from facenet_demo.networks.checkpoints import load_checkpoint
-    from facenet_demo.pictures import plots
+    from facenet_demo.pictures import sheets
 
     kernels = load_checkpoint(run.folder / "checkpoints/last.ckpt").network.first_kernels
     (tmp_path / "a.png").write_bytes(events(run.folder).Images("kernels")[-1].encoded_image_string)
     with Image.open(tmp_path / "a.png") as shown:
-        assert np.array_equal(np.asarray(shown), plots.kernel_sheet(kernels.numpy()))
+        assert np.array_equal(np.asarray(shown), sheets.kernel_sheet(kernels.numpy()))
 
 
 def test_every_page_of_tensorboard_has_something(run: TrainedRun) -> None:
