@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.trace import Trace
@@ -19,7 +19,7 @@ UNITS = 6
 
 trained = load_checkpoint(Path(sys.argv[1]) / "checkpoints/best.ckpt")
 network = trained.network
-data = FaceDataModule(ORL(), window=trained.window, face_scale=trained.face_scale)
+data = DataSettings(ORL(), window=trained.window, face_scale=trained.face_scale).build()
 windows = data.windows(np.array([data.crops.people.index(person) for person in FACES]))
 with torch.no_grad(), Trace(network, network.layers) as trace:
     network(windows)

@@ -3,4 +3,4 @@
 from facenet_demo.system.start import start
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.training.train"))
+    raise SystemExit(start("facenet_demo.training.cli"))

@@ -15,7 +15,7 @@ import pytest
 import torch
 from drawing import draw_people
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.splits import SplitSettings
 
@@ -64,7 +64,7 @@ def people_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def orl() -> FaceDataModule:
     """The ORL faces, prepared, 1 photo to validate and 5 to test per person; read only."""
-    return FaceDataModule(ORL(), split=SplitSettings(val=1, test=5))
+    return DataSettings(ORL(), split=SplitSettings(val=1, test=5)).build()
 
 
 @pytest.fixture(scope="session")

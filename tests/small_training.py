@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import lightning.pytorch as pl
+from jsonargparse import Namespace
 
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, parse
+from facenet_demo.training.parser import to_config
 
 SMALL = ["--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false"]
 
@@ -27,3 +29,8 @@ def make_trainer(**settings: object) -> pl.Trainer:
         enable_model_summary=False,
         **settings,
     )
+
+
+def config_of(args: list[str]) -> Namespace:
+    """All settings of a command line."""
+    return to_config(parse(args).recipe)

@@ -31,8 +31,8 @@ from facenet_demo.search.space import read_space
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
 from facenet_demo.training.cli import CONFIGS, configured_data
+from facenet_demo.training.cli import main as train
 from facenet_demo.training.history import History
-from facenet_demo.training.train import main as train
 
 YAML = {
     "latin": 'run: {name: "José"}'.encode("latin-1"),

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.records import Batch
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.objectives.naming import ClassificationTask, NamingLoss
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import CONFIGS, follow
+from facenet_demo.training.objectives.naming import NamingLoss
+from facenet_demo.training.task import FaceTask
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
@@ -46,14 +46,14 @@ def unwaiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             torch.cuda.set_sync_debug_mode("error" if done else "default")
         return batch
 
-    at_end = ClassificationTask.on_train_batch_end
+    at_end = FaceTask.on_train_batch_end
 
-    def batch_end(self: ClassificationTask, *args: Any) -> None:
+    def batch_end(self: FaceTask, *args: Any) -> None:
         torch.cuda.set_sync_debug_mode("default")
         at_end(self, *args)
 
     monkeypatch.setattr(FaceDataModule, "on_before_batch_transfer", before_transfer)
-    monkeypatch.setattr(ClassificationTask, "on_train_batch_end", batch_end)
+    monkeypatch.setattr(FaceTask, "on_train_batch_end", batch_end)
     yield
     torch.cuda.set_sync_debug_mode("default")
 
@@ -71,7 +71,7 @@ def unwaiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_host_never_waits_for_the_device_in_a_step(
     people_folder: Path, tmp_path: Path, settings: list[str]
 ) -> None:
-    run = train(arguments(people_folder, tmp_path, "--data.split.val=0", *settings))
+    run = follow(arguments(people_folder, tmp_path, "--data.split.val=0", *settings))
     assert run.metrics["epochs"] == 3
 
 
@@ -88,7 +88,7 @@ def test_a_step_that_waits_would_be_seen(
 
     monkeypatch.setattr(NamingLoss, "forward", waiting)
     with pytest.raises(RuntimeError, match="synchroniz"):
-        train(arguments(people_folder, tmp_path, "--data.split.val=0"))
+        follow(arguments(people_folder, tmp_path, "--data.split.val=0"))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_one_seed_gives_the_same_weights(
     people_folder: Path, tmp_path: Path, deterministic: list[str]
 ) -> None:
     args = arguments(people_folder, tmp_path, *deterministic)
-    first, second = (train(args).task.network.state_dict() for _ in range(2))
+    first, second = (follow(args).task.network.state_dict() for _ in range(2))
     for name, weights in first.items():
         assert torch.equal(weights, second[name]), name
 
@@ -111,13 +111,13 @@ def test_one_seed_gives_the_same_weights(
 def test_a_compiled_network_learns_the_same(people_folder: Path, tmp_path: Path) -> None:
     args = arguments(people_folder, tmp_path)
     plain, compiled = (
-        train([*args, f"--model.torch_compile={value}"]).metrics for value in ("false", "true")
+        follow([*args, f"--model.torch_compile={value}"]).metrics for value in ("false", "true")
     )
     assert compiled["val/loss"] == pytest.approx(plain["val/loss"], rel=0.02)
 
 
 def test_landmarks_are_judged_in_the_same_windows_as_on_the_cpu(orl: FaceDataModule) -> None:
-    data = FaceDataModule(orl.source, target="landmarks")
+    data = DataSettings(orl.source, target="landmarks").build()
     rows = np.arange(5)
     crops = torch.from_numpy(data.crops.images[rows]).permute(0, 3, 1, 2)
     found, expected = (data.evaluation_windows(x, rows) for x in (crops.cuda(), crops))

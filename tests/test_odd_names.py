@@ -12,7 +12,7 @@ from small_search import small
 
 from facenet_demo.search.command import main as tune
 from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import main as train
+from facenet_demo.training.cli import main as train
 from facenet_demo.visualize.command import main as visualize
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[red]x[link=y]\n\x9b1m"

@@ -12,10 +12,10 @@ from facenet_demo.training.cli import CONFIGS
 
 TWICE = """
 import sys
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import follow
 
 for _ in range(2):
-    print(train(sys.argv[1:]).folder.name, flush=True)
+    print(follow(sys.argv[1:]).folder.name, flush=True)
 """
 
 

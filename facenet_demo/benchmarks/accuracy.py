@@ -28,9 +28,9 @@ from facenet_demo.features.filters import fit_gabors
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
 from facenet_demo.system.terminal import console
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, follow
 from facenet_demo.training.run_folder import environment
-from facenet_demo.training.train import TrainedRun, train
+from facenet_demo.training.train import TrainedRun
 
 NETWORK = "FaceCNN"
 
@@ -163,7 +163,7 @@ def _measure(name: str, settings: str, seed: int, lfw_root: Path | None, runs: P
     ]  # fmt: skip
     if lfw_root is not None and protocol.config.startswith("lfw"):
         args.append(f"--data.source.root={lfw_root}")
-    trained = train(args)
+    trained = follow(args)
     network = trained.task.network
     untrained = trained.task.network_settings.build(len(trained.data.people))
     rows = [

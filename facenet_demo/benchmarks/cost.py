@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import CONFIGS, follow
 
 _ROOT = CONFIGS.parent
 
@@ -77,9 +76,9 @@ def drawing(repeats: int, runs: Path) -> Comparison:
             f"--config={CONFIGS / 'orl.yaml'}", f"--run.folder={runs}",
             f"--run.draw_every={draw_every}", "--run.patience=0",
         ]  # fmt: skip
-        return lambda: train(args)
+        return lambda: follow(args)
 
-    train([f"--run.folder={runs}", "--trainer.max_epochs=1"])  # imports, caches
+    follow([f"--run.folder={runs}", "--trainer.max_epochs=1"])  # imports, caches
     return compare("with TensorBoard's pictures", run(10), "without", run(0), repeats)
 
 

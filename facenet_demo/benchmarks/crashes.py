@@ -27,10 +27,9 @@ from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
 from facenet_demo.system.terminal import console
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, main
 from facenet_demo.training.interruption import done
 from facenet_demo.training.run_folder import environment
-from facenet_demo.training.train import main
 
 _EPOCHS = 6
 _TELL_EVERY = 10  # kills

@@ -21,7 +21,7 @@ from torchvision import datasets, transforms
 
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.data.crops import prepare_crops
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.sources import LFW
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.networks import FaceCNN
@@ -122,7 +122,7 @@ def threads_against_one(repeats: int, lfw_root: Path) -> Comparison:
 
 def _data(lfw_root: Path) -> FaceDataModule:
     split = SplitSettings(val=0, test=0, min_photos=_MIN_PHOTOS)
-    return FaceDataModule(LFW(lfw_root), split=split, batch_size=_BATCH)
+    return DataSettings(LFW(lfw_root), split=split, batch_size=_BATCH).build()
 
 
 def _image_folder(

@@ -25,14 +25,14 @@ import lightning.pytorch as pl
 import numpy as np
 
 from facenet_demo.data.crops import crops_folder
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.sources import ORL, Folder
 from facenet_demo.data.stored import IMAGES, PHOTO, Crops, write_index
 from facenet_demo.networks import FaceCNN
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text, write_json
 from facenet_demo.training.cli import quieten_libraries
-from facenet_demo.training.objectives.naming import ClassificationTask
+from facenet_demo.training.task import FaceTask
 
 _EVERY = 0.05  # seconds between two looks
 
@@ -74,7 +74,7 @@ def run(
     """
     if not Path("/proc/self/smaps_rollup").exists():
         raise UserError("Only Linux tells a process how much memory is its own: no smaps_rollup.")
-    crops = FaceDataModule(ORL()).crops
+    crops = DataSettings(ORL()).build().crops
     megabytes: list[list[float]] = [[] for _ in num_photos]
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary) / str(count) for count in num_photos]
@@ -130,7 +130,7 @@ def _fill(folder: Path, crops: Crops, count: int) -> None:
 
 
 def _data(folder: Path) -> FaceDataModule:
-    return FaceDataModule(Folder(folder / "photos"))
+    return DataSettings(Folder(folder / "photos")).build()
 
 
 def _train(
@@ -141,7 +141,7 @@ def _train(
     with _Peak() as peak:
         data = _data(folder)
         write_json(folder / "splits.json", data.split.record(data.crops))
-        task = ClassificationTask(data.people, data.window, network=FaceCNN(channels))
+        task = FaceTask(data.facts, FaceCNN(channels))
         trainer = pl.Trainer(
             accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
             enable_progress_bar=False, enable_model_summary=False,

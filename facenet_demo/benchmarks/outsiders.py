@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import CONFIGS, follow
 
 _METRICS = {
     "test/accuracy": "accuracy",
@@ -50,7 +49,7 @@ def run(num_seeds: int, lfw_root: Path | None, runs: Path, config: str = "lfw.ya
         args.append(f"--data.source.root={lfw_root}")
     found = []
     for seed in range(num_seeds):
-        metrics = train([*args, f"--seed_everything={seed}", f"--data.split.seed={seed}"]).metrics
+        metrics = follow([*args, f"--seed_everything={seed}", f"--data.split.seed={seed}"]).metrics
         found.append({name: float(metrics[name]) for name in _METRICS})
     return Outsiders(list(range(num_seeds)), found)
 

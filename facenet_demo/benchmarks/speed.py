@@ -16,8 +16,9 @@ import torch
 
 from facenet_demo.benchmarks.cost import Comparison
 from facenet_demo.data.batches import EpochBatches, seed_device, step_seed
-from facenet_demo.training.cli import CONFIGS, build
-from facenet_demo.training.train import train
+from facenet_demo.data.records import Batch
+from facenet_demo.training.cli import CONFIGS, follow, parse
+from facenet_demo.training.preparation import prepare
 
 _EPOCHS = {"orl.yaml": 20, "lfw.yaml": 3}  # of each repeat
 
@@ -68,7 +69,7 @@ def trainer_against_loop(
     same = True
     parts: dict[str, float] = defaultdict(float)
     for _ in range(repeats):
-        run = train(args)
+        run = follow(args)
         seconds[0].append(float(run.metrics["seconds"]))
         weights, laps = _loop(args, _EPOCHS[config])
         seconds[1].append(laps.total)
@@ -112,9 +113,9 @@ def _loop(
     args: list[str], num_epochs: int, wait: bool = False
 ) -> tuple[dict[str, torch.Tensor], _Laps]:
     with tempfile.TemporaryDirectory() as folder:
-        cli = build([*args, f"--run.folder={folder}"])
-    task, data, seed = cli.model, cli.datamodule, cli.config["seed_everything"]
-    device = cli.trainer.strategy.root_device
+        training = prepare(parse([*args, f"--run.folder={folder}"]).recipe)
+    task, data, seed = training.task, training.data, training.recipe.seed
+    device = training.trainer.strategy.root_device
     network = task.network.to(device).train()
     loader = data.train_dataloader()
     batches = loader.sampler
@@ -125,13 +126,13 @@ def _loop(
     for epoch in range(num_epochs):
         batches.set_epoch(epoch)
         for step, batch in enumerate(loader):
-            images, labels = (x.to(device, non_blocking=True) for x in batch[:2])
+            batch = Batch(*(x.to(device, non_blocking=True) for x in batch))
             lap("loading")
             seed_device(step_seed(seed, epoch, step, 0), device)
-            windows = data.random_window(images)
+            windows = data.random_window(batch.images)
             windows = windows.contiguous(memory_format=torch.channels_last)
             lap("augmentation")
-            loss = task.loss(network(windows), labels).mean()
+            loss = task.goal.losses(network(windows), batch).mean()
             lap("forward")
             optimizer.zero_grad()
             loss.backward()

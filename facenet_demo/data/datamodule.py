@@ -1,6 +1,6 @@
 """From a data set to batches of windows, the same way for every data set.
 
-    data = FaceDataModule(ORL(), window=64)
+    data = DataSettings(ORL(), window=64).build()
     data.people                          # names in the order of the network's outputs
     trainer.fit(task, data)
 
@@ -11,7 +11,7 @@ windows on the device: at random in training, from the centre otherwise.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -22,25 +22,23 @@ from torch.utils.data import DataLoader, Dataset
 
 from facenet_demo.data.batches import NO_PHOTO, EpochBatches, SameBatches, seed_device, step_seed
 from facenet_demo.data.crops import find_crops, prepare_crops
+from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.data.sources import ORL, FaceSource
-from facenet_demo.data.splits import STAGES, Split, SplitSettings, make_split, split_people
+from facenet_demo.data.splits import Split, SplitSettings
 from facenet_demo.data.stored import Crops, CropSettings
-from facenet_demo.data.windows import AugmentSettings, CentreWindow, RandomWindow, to_window
+from facenet_demo.data.targets import TARGETS, Target
+from facenet_demo.data.windows import AugmentSettings, CentreWindow, RandomWindow
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.system.errors import UserError
-from facenet_demo.system.files import as_text, cache_folder
+from facenet_demo.system.files import cache_folder
 
 _STATISTICS_ROWS = 2000
-LANDMARKS = tuple(
-    f"{part} {axis}"
-    for part in ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
-    for axis in ("x", "y")
-)
 
 
-class FaceDataModule(pl.LightningDataModule):
-    """Faces for the Trainer.
+@dataclass(frozen=True)
+class DataSettings:
+    """The faces, which of them teach, and how they are shown.
 
     Args:
         source: Where the photos are: ORL, LFW, UTKFace or Folder.
@@ -60,46 +58,52 @@ class FaceDataModule(pl.LightningDataModule):
             by heart but nobody's face. Use it with --data.split.val 0: no epoch is the best.
     """
 
-    def __init__(
-        self,
-        source: FaceSource = ORL(),  # noqa: B008 - frozen
-        window: int = 64,
-        face_scale: float = 1.0,
-        split: SplitSettings = SplitSettings(),  # noqa: B008 - frozen
-        augment: AugmentSettings = AugmentSettings(),  # noqa: B008 - frozen
-        batch_size: int = 32,
-        num_workers: int = 0,
-        undetected: Literal["skip", "centre"] = "skip",
-        target: Literal["person", "landmarks", "number"] = "person",
-        shuffle_names: bool = False,
-    ) -> None:
-        super().__init__()
-        for name, value, least in (
-            ("window", window, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)
-        ):  # fmt: skip
-            if value < least:
-                raise ValueError(f"{name} must be {least} or more, not {value}.")
-        if not 0 < face_scale < MOST_SCALE:
+    source: FaceSource = ORL()  # noqa: RUF009 - frozen
+    window: int = 64
+    face_scale: float = 1.0
+    split: SplitSettings = SplitSettings()  # noqa: RUF009 - frozen
+    augment: AugmentSettings = AugmentSettings()  # noqa: RUF009 - frozen
+    batch_size: int = 32
+    num_workers: int = 0
+    undetected: Literal["skip", "centre"] = "skip"
+    target: Literal["person", "landmarks", "number"] = "person"
+    shuffle_names: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("window", 8), ("batch_size", 1), ("num_workers", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}.")
+        if not 0 < self.face_scale < MOST_SCALE:
             raise ValueError(
-                f"face_scale must be above 0 and below {MOST_SCALE:g}, not {face_scale}."
+                f"face_scale must be above 0 and below {MOST_SCALE:g}, not {self.face_scale}."
             )
-        if target == "landmarks" and undetected == "centre":
+        if TARGETS[self.target].needs_landmarks and self.undetected == "centre":
             raise ValueError(
                 "undetected centre keeps photos whose landmarks nobody knows: not with target "
-                "landmarks."
+                f"{self.target}."
             )
-        self.source = source
-        self.window = window
-        self.split_settings = split
-        self.target = target
-        self.shuffle_names = shuffle_names
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.crop_settings = CropSettings(crop_size(window), window, face_scale, undetected)
-        self.random_window = RandomWindow(window, augment)
-        self.centre_window = CentreWindow(window)
-        still = replace(augment, flip=0, brightness=0, contrast=0, erase=0)
-        self.moved_window = RandomWindow(window, still)
+
+    def build(self) -> FaceDataModule:
+        """The data module; photos are read when they are first needed."""
+        return FaceDataModule(self)
+
+
+class FaceDataModule(pl.LightningDataModule):
+    """Faces for the Trainer, as `DataSettings` describe them."""
+
+    def __init__(self, settings: DataSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.source = settings.source
+        self.window = settings.window
+        self.batch_size = settings.batch_size
+        self.crop_settings = CropSettings(
+            crop_size(settings.window), settings.window, settings.face_scale, settings.undetected
+        )
+        self.random_window = RandomWindow(settings.window, settings.augment)
+        self.centre_window = CentreWindow(settings.window)
+        still = replace(settings.augment, flip=0, brightness=0, contrast=0, erase=0)
+        self.moved_window = RandomWindow(settings.window, still)
         self._done = (0, 0)
 
     @cached_property
@@ -112,25 +116,28 @@ class FaceDataModule(pl.LightningDataModule):
         return prepare_crops(list(self.source.samples()), self.crop_settings, cache_folder())
 
     @cached_property
+    def target(self) -> Target:
+        """What is learned of these photos."""
+        return TARGETS[self.settings.target](self.source, self.crops)
+
+    @cached_property
     def split(self) -> Split:
-        if self.target != "person" and self.source.has_split:
-            raise UserError(
-                f"The data set's own split is one of photos; with --data.target {self.target} "
-                "people are split. Take --data.source.split_folders pool."
-            )
+        """Which photos teach, choose and judge."""
         try:
-            if self.target != "person":
-                return split_people(self.crops, self.split_settings)
-            return make_split(self.crops, self.split_settings, self._given_stages())
+            return self.target.split(self.settings.split)
         except UserError as error:  # what is doubtful about the photos may be the reason
             raise UserError(" ".join([str(error), *self.source.doubts()])) from error
 
-    def _given_stages(self) -> np.ndarray | None:
-        """What the data set itself has each photo for, see `make_split`."""
-        if not self.source.has_split:
-            return None
-        known = {as_text(s.path.absolute()): s.stage or "train" for s in self.source.samples()}
-        return np.array([STAGES.index(known[file]) for file in self.crops.files])
+    @cached_property
+    def facts(self) -> Facts:
+        """What a task needs to know."""
+        return Facts(
+            self.target.outputs(self.split),
+            self.window,
+            self.settings.face_scale,
+            self.pixel_statistics,
+            None if self.target.names_people else self.target_statistics,
+        )
 
     @cached_property
     def taught_labels(self) -> np.ndarray:
@@ -140,8 +147,8 @@ class FaceDataModule(pl.LightningDataModule):
         """
         rows, taught = self.split.rows["train"], self.split.labels.copy()
         taught[self.split.outsider_rows["train"]] = STRANGER
-        if self.shuffle_names:
-            rng = np.random.default_rng(self.split_settings.seed)
+        if self.settings.shuffle_names:
+            rng = np.random.default_rng(self.settings.split.seed)
             taught[rows] = rng.permutation(taught[rows])
         return taught
 
@@ -159,58 +166,19 @@ class FaceDataModule(pl.LightningDataModule):
         return pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()
 
     @cached_property
-    def numbers(self) -> torch.Tensor:
-        """What the data set knows of each crop, `(N, 1)`.
-
-        Raises:
-            UserError: if it knows nothing of some photo.
-        """
-        samples = self.source.samples()
-        known = {as_text(sample.path.absolute()): sample.number for sample in samples}
-        found = [known[file] for file in self.crops.files]
-        if None in found:
-            raise UserError(
-                f"{self.source.title} knows no number of its photos: --data.target number needs a "
-                "data set that does, such as UTKFace."
-            )
-        return torch.tensor(found, dtype=torch.float32)[:, None]
-
-    @property
-    def target_names(self) -> list[str]:
-        """What each output of a regression says."""
-        return list(LANDMARKS) if self.target == "landmarks" else ["number"]
-
-    @cached_property
     def target_statistics(self) -> tuple[list[float], list[float]]:
         """Mean and standard deviation of the targets of the training photos."""
         rows = self.split.rows["train"]
         _, theta = self.evaluation_windows(_to_tensor(self.crops.images[rows]), rows)
-        values = self.targets(rows, theta).double()
+        values = self.target.values(rows, theta).double()
         return values.mean(0).tolist(), values.std(0).clamp_min(1e-3).tolist()
-
-    def targets(self, rows: np.ndarray, theta: torch.Tensor) -> torch.Tensor:
-        """What a regression should answer, `(len(rows), K)`, to windows of some rows of the crops.
-
-        Args:
-            rows: of the crops.
-            theta: where the windows were cut, see `photos.to_window`.
-
-        Returns:
-            A number each, or the places of the five landmarks: x, y, x, y, ... from 0 to 1 across
-            the window.
-        """
-        if self.target == "number":
-            return self.numbers[rows]
-        landmarks = torch.from_numpy(self.crops.landmarks[rows])
-        return to_window(landmarks, theta.cpu(), self.crop_settings.size).flatten(1)
 
     def evaluation_windows(
         self, images: torch.Tensor, rows: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a network is judged by: the centre, and for landmarks a window moved off it.
+        """What a network is judged by: the centre, or a window moved off it where the target says.
 
-        In aligned crops all landmarks lie nearly where their mean does, so that there would be
-        nothing to find. Each row has its own move, always the same.
+        Each row has its own move, always the same.
 
         Args:
             images: crops `(B, 3, S, S)` uint8.
@@ -219,7 +187,7 @@ class FaceDataModule(pl.LightningDataModule):
         Returns:
             Windows `(B, 3, W, W)` and where they were cut, `(B, 2, 3)`.
         """
-        if self.target != "landmarks":
+        if not self.target.moves_windows:
             return self.centre_window.cut(images)
         moved = []
         # Drawn on the CPU, wherever the network is: one seed gives other numbers on a GPU.
@@ -263,9 +231,9 @@ class FaceDataModule(pl.LightningDataModule):
         else:
             images, theta = self.evaluation_windows(batch.images, batch.rows.cpu().numpy())
         images = images.contiguous(memory_format=torch.channels_last)
-        if self.target == "person":
+        if self.target.names_people:
             return batch._replace(images=images)
-        targets = self.targets(batch.rows.cpu().numpy(), theta)
+        targets = self.target.values(batch.rows.cpu().numpy(), theta)
         return batch._replace(images=images, targets=targets.to(images.device))
 
     def state_dict(self) -> dict[str, int]:
@@ -296,10 +264,10 @@ class FaceDataModule(pl.LightningDataModule):
             CropDataset(self.crops, labels, rows),
             sampler=batches,
             batch_size=None,  # the sampler hands out whole batches
-            num_workers=self.num_workers,
+            num_workers=self.settings.num_workers,
             collate_fn=_as_is,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=self.settings.num_workers > 0,
             # A generator of its own: an iterator that is made must not move torch's.
             generator=torch.Generator(),
         )

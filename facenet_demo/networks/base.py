@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.networks.heads import Head, HeadSettings
+
 _CLOSER = 0.05  # of the side is cut off at each edge
 
 
@@ -31,6 +33,8 @@ class FaceNetwork(nn.Module, ABC):
         layers: dotted names of the layers worth looking at while training, first to last.
         blocks: the same for a closer look: every convolution with what follows it.
         first_layer: dotted name of the convolution that sees the pixels.
+        classifier: from features to scores, the last layer; a network sets it.
+        dropout: what is left out of the features before it while it learns; none, unless it is set.
     """
 
     layers: tuple[str, ...]
@@ -38,11 +42,14 @@ class FaceNetwork(nn.Module, ABC):
     first_layer: str
     mean: torch.Tensor
     std: torch.Tensor
+    classifier: nn.Linear | Head
+    dropout: nn.Module
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
+        self.dropout = nn.Identity()
 
     def set_normalization(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Set the mean and standard deviation `(3,)` of the training pixels, in [0, 1]."""
@@ -62,9 +69,23 @@ class FaceNetwork(nn.Module, ABC):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """Features `(B, D)` of images `(B, 3, H, W)` in [0, 1]: what the head reads."""
 
-    @abstractmethod
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Scores `(B, num_classes)` of features `(B, D)`."""
+    def head(self, embedding: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Scores `(B, num_classes)` of features `(B, D)`.
+
+        Args:
+            embedding: `(B, D)`.
+            labels: `(B,)` while it learns, for heads that make use of them.
+        """
+        features = self.dropout(embedding)
+        if isinstance(self.classifier, Head):
+            return self.classifier(features, labels)
+        return self.classifier(features)
+
+    def replace_head(self, settings: HeadSettings) -> None:
+        """Put another last layer, freshly initialised, in the place of the linear one."""
+        assert isinstance(self.classifier, nn.Linear)
+        old = self.classifier
+        self.classifier = settings.build(old.in_features, old.out_features).to(old.weight.device)
 
     def recognize(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Features `(B, D)`, on average over four views of each image, and their scores.

@@ -24,6 +24,7 @@ from facenet_demo import networks
 from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.calibration import Calibration
+from facenet_demo.networks.heads import HeadSettings
 from facenet_demo.networks.rebuilding import rebuild
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
@@ -65,10 +66,16 @@ class TrainedNetwork:
 
 
 def describe(
-    settings: NetworkSettings, people: Sequence[str], window: int, face_scale: float = 1.0
+    settings: NetworkSettings,
+    people: Sequence[str],
+    window: int,
+    face_scale: float = 1.0,
+    head: HeadSettings | None = None,
 ) -> dict[str, Any]:
     """The plain values that a checkpoint carries under `KEY`, from which it can be rebuilt."""
+    own = {} if head is None else {"head": {"name": type(head).__name__, "settings": asdict(head)}}
     return {
+        **own,
         "format": _FORMAT,
         "network": {"name": type(settings).__name__, "settings": asdict(settings)},
         "people": list(people),

@@ -99,17 +99,15 @@ class FaceCNNNetwork(FaceNetwork):
         )
         self.pool = _GridMean(settings.grid)
         self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
-        self._initialize(settings)
+        last = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
+        self.classifier = last
+        self._initialize(settings, last)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         maps = self.stages(self.normalize(images))  # (B, U, h, w)
         return self.pool(maps).flatten(1)
 
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.dropout(embedding))
-
-    def _initialize(self, settings: FaceCNN) -> None:
+    def _initialize(self, settings: FaceCNN, last: nn.Linear) -> None:
         # He et al. 2015 (arXiv 1502.01852) for rectifiers, Glorot and Bengio 2010 for the others.
         rectifier = settings.activation not in ("tanh", "sigmoid")
         for module in self.modules():
@@ -125,8 +123,8 @@ class FaceCNNNetwork(FaceNetwork):
             # turns them: kernels then show what was learned, not the noise they started with.
             with torch.no_grad():
                 self.get_parameter(f"{self.first_layer}.weight").mul_(_FIRST_LAYER_SCALE)
-        nn.init.normal_(self.classifier.weight, std=0.01)
-        nn.init.zeros_(self.classifier.bias)
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.zeros_(last.bias)
 
 
 class _GridMean(nn.Module):

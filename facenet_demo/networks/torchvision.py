@@ -73,9 +73,6 @@ class TorchvisionNetwork(FaceNetwork):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         return self.body(self.normalize(images))
 
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.dropout(embedding))
-
 
 def _with_convolutions(network: nn.Module, parent: str) -> tuple[str, ...]:
     """The children of a module, dotted names, that are convolutions or hold some."""

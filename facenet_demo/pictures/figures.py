@@ -25,28 +25,34 @@ _LINES = (
 )
 # None of them near a colour of `_LINES`.
 _PARTS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#17becf", "#8c564b", "#bcbd22", "#e377c2")
-_TITLES = {"loss": "Loss", "accuracy": "Accuracy", "rmse": "Root mean squared error"}
 _COLOURS = {"train": "#1f77b4", "val": "#ff7f0e"}
 
 
-def curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
-    """Loss and accuracy (of a regression the error) over epochs, training and validation together.
+def curves(
+    history: Sequence[Mapping[str, float]],
+    best_epoch: int | None,
+    score: str = "accuracy",
+    label: str = "Accuracy",
+) -> Figure:
+    """Loss and a score over epochs, training and validation together.
 
     Args:
         history: for each epoch a mapping with `train/loss`, `val/loss`, `train/accuracy`, ...
         best_epoch: the epoch (from 0) whose weights were kept, marked; None if there is none.
+        score: what is drawn beside the loss: `train/SCORE`.
+        label: of the score, in words.
     """
     figure = _figure(9, 3.6)
-    score = "rmse" if history and "train/rmse" in history[0] else "accuracy"
-    for axes, name in zip(figure.subplots(1, 2), ("loss", score), strict=True):
-        for stage, label in (("train", "training"), ("val", "validation")):
+    titles = {"loss": "Loss", score: label}
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        for stage, legend in (("train", "training"), ("val", "validation")):
             key = f"{stage}/{name}"
             points = [(i + 1, e[key]) for i, e in enumerate(history) if key in e]
             if points:
-                axes.plot(*zip(*points, strict=True), color=_COLOURS[stage], label=label)
+                axes.plot(*zip(*points, strict=True), color=_COLOURS[stage], label=legend)
         if best_epoch is not None:
             axes.axvline(best_epoch + 1, color="0.6", linestyle=":", label="kept")
-        axes.set(xlabel="epoch", title=_TITLES[name])
+        axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     return figure

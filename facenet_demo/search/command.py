@@ -27,8 +27,8 @@ from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
 from facenet_demo.system.terminal import console
-from facenet_demo.training.cli import parse, quieten_libraries
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import follow, parse, quieten_libraries
+from facenet_demo.training.parser import as_yaml, to_config
 
 _KEPT = ". Finished trials are kept; the same command goes on."
 # Nothing else that the command line takes: a file imports no module, and goes on with no run.
@@ -260,13 +260,13 @@ def _finish(search: Search, study: optuna.Study) -> Path:
     if {key: known.get(key) for key in facts} != facts:
         with new_file(config) as temporary:
             winner = parse([*search.args, *flags(chosen)], typed=search.args)
-            temporary.write_text(winner.as_yaml(), "utf-8")
+            temporary.write_text(as_yaml(to_config(winner.recipe)), "utf-8")
         console.print(f"Trial {trial.number} is the winner: {config}. Its test score, once:")
         own = [
             f"--run.folder={search.folder}", "--run.name=winner",
             "--trainer.enable_progress_bar=false",
         ]  # fmt: skip
-        run = train([f"--config={config}", *own], typed=[*search.args, *own])
+        run = follow([f"--config={config}", *own], typed=[*search.args, *own])
         known = {
             **facts,
             **{name: value for name, value in run.metrics.items() if name.startswith("test/")},

@@ -38,8 +38,9 @@ from sqlalchemy.pool import QueuePool
 from facenet_demo.search.space import Setting, Value, flags, points, suggest
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.training.cli import build, parse
-from facenet_demo.training.metrics import ERRORS
+from facenet_demo.training.cli import parse
+from facenet_demo.training.parser import as_yaml, to_config
+from facenet_demo.training.preparation import prepare
 from facenet_demo.training.tensorboard import tensorboard_logger
 
 Sampler = Literal["grid", "random", "bayesian"]
@@ -95,7 +96,9 @@ class Search:
 
     @property
     def higher_is_better(self) -> bool:
-        return self.objective.removeprefix("val/") not in ERRORS
+        name = self.objective.removeprefix("val/")
+        counted = {score.name: score for score in parse(self.args).recipe.objective.scores}
+        return name in counted and not counted[name].lower_is_better
 
     def open(self) -> optuna.Study:
         """The study in its storage, made if it is not there yet.
@@ -233,24 +236,24 @@ class Search:
         if self.num_seeds > 1:
             own.append(f"--seed_everything={seed}")
         started = time.perf_counter()
-        cli = build([*self.args, *flags(chosen), *own], typed=[*self.args, *own])
-        if not len(cli.datamodule.split.rows["val"]):
+        recipe = parse([*self.args, *flags(chosen), *own], typed=[*self.args, *own]).recipe
+        watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
+        training = prepare(recipe, callbacks=[watch])
+        if not len(training.data.split.rows["val"]):
             raise UserError("A search needs validation photos to judge by: --data.split.val 1")
-        known = [f"val/{name}" for name in cli.model.metrics["of_val"]]
+        known = [f"val/{name}" for name in training.task.goal.new_metrics("val")]
         if self.objective not in known:
             raise UserError(f"There is no figure {self.objective}; there are {', '.join(known)}.")
-        if cli.trainer.world_size > 1:
+        trainer = training.trainer
+        if trainer.world_size > 1:
             raise UserError("A trial trains on one device. To use several, search with --jobs.")
-        watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
-        trainer: Any = cli.trainer  # its list of callbacks is not declared
-        trainer.callbacks.insert(0, watch)
-        trainer.fit(cli.model, cli.datamodule)
+        trainer.fit(training.task, training.data)
         spent = trial.user_attrs.get("training_seconds", 0) + time.perf_counter() - started
         trial.set_user_attr("training_seconds", round(spent, 3))
-        shutil.rmtree(Path(trainer.default_root_dir) / "checkpoints", ignore_errors=True)
+        shutil.rmtree(training.folder / "checkpoints", ignore_errors=True)
         if watch.pruned:
             raise optuna.TrialPruned
-        epochs = cli.history.epochs
+        epochs = training.history.epochs
         if watch.diverged:
             raise ArithmeticError(f"diverged: the loss was no number in epoch {len(epochs)}")
         validated = [epoch for epoch in epochs if "val/loss" in epoch]
@@ -280,7 +283,7 @@ class Search:
         """What must stay the same when a search goes on."""
         return {
             "command line": list(self.args),
-            "training config": parse(self.args).as_yaml(),
+            "training config": as_yaml(to_config(parse(self.args).recipe)),
             "space": [
                 [s.name, s.kind, list(s.choices), s.low, s.high, s.step, s.points, dict(s.when)]
                 for s in self.space

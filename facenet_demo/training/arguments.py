@@ -2,7 +2,6 @@
 
 args, modules = take(args, "--import")
 args, resumed = in_order(args)       # every --config in front of the flags, which win
-target(args)                         # person, landmarks, number
 """
 
 from __future__ import annotations
@@ -11,26 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.trust import read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-def target(args: Sequence[str]) -> str:
-    """What `--data.target` says, by flag or file: the settings of a model depend on it."""
-    found = "person"
-    sorted_args, _ = in_order(args)
-    for arg, following in zip(sorted_args, [*sorted_args[1:], ""], strict=True):
-        name, has_value, value = arg.partition("=")
-        value = value if has_value else following
-        if name == "--data.target":
-            found = value
-        elif name == "--config":
-            try:
-                found = read_yaml(Path(value))["data"]["target"]
-            except (KeyError, TypeError):
-                continue  # it says nothing of it
-    return found
 
 
 def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:

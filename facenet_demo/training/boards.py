@@ -24,7 +24,6 @@ from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.pictures import figures, sheets
 from facenet_demo.system.texts import printable
-from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.task import FaceTask
 from facenet_demo.training.tensorboard import (
     add_image,
@@ -141,7 +140,7 @@ class ResultBoard(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        scores = outputs["logits"].float().softmax(1), outputs["embedding"].float()
+        scores = outputs["outputs"].float().softmax(1), outputs["embedding"].float()
         self._results.append(tuple(v.cpu() for v in (*scores, batch.labels, batch.rows)))
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -159,7 +158,7 @@ class ResultBoard(Callback):
         writer = self._writer(trainer)
         if writer is None:
             return
-        data, people = _data(trainer), cast(ClassificationTask, pl_module).people
+        data, people = _data(trainer), list(_task(pl_module).facts.outputs)
         self._mistakes(writer, data, people, probability, labels, rows)
         self._projector(writer, data, people, embedding, labels, rows)
         self._pr_curves(writer, people, probability, labels)

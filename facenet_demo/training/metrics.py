@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torchmetrics import Metric
 
-ERRORS = frozenset({"loss", "rmse", "nme", "nme_of_mean_shape"})  # lower is better; else higher
+
+@dataclass(frozen=True)
+class Score:
+    """How a figure that is counted is told to people.
+
+    Attributes:
+        name: in metrics.json, `val/NAME`.
+        label: in words.
+        form: of its value, as `format` takes it; "%" makes a percentage.
+        lower_is_better: it is an error.
+    """
+
+    name: str
+    label: str
+    form: str = ".1%"
+    lower_is_better: bool = False
 
 
 class PhotoMean(Metric):

@@ -28,7 +28,7 @@ from facenet_demo.features.selectivity import pool, selectivity
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.pictures import figures, sheets
-from facenet_demo.training.objectives.naming import ClassificationTask
+from facenet_demo.training.task import FaceTask
 from facenet_demo.training.tensorboard import tensorboard_writer
 
 _NUM_UNITS = 16  # of each layer, with their top patches
@@ -53,10 +53,10 @@ class ProgressionBoard(Callback):
         writer = tensorboard_writer(trainer)
         if writer is not None and epoch % self.every_n_epochs == 0:
             data = cast(Any, trainer).datamodule
-            self._write_scores(writer, cast(ClassificationTask, pl_module), data, epoch)
+            self._write_scores(writer, cast(FaceTask, pl_module), data, epoch)
 
     def _write_scores(
-        self, writer: SummaryWriter, task: ClassificationTask, data: FaceDataModule, epoch: int
+        self, writer: SummaryWriter, task: FaceTask, data: FaceDataModule, epoch: int
     ) -> None:
         network, rows = task.network, data.split.rows
         layers = _layers(task, data)
@@ -87,10 +87,10 @@ class ProgressionBoard(Callback):
             return
         # Lightning tests in inference mode, whose tensors have no gradient.
         with torch.inference_mode(False):
-            self._draw_progression(writer, cast(ClassificationTask, pl_module), data)
+            self._draw_progression(writer, cast(FaceTask, pl_module), data)
 
     def _draw_progression(
-        self, writer: SummaryWriter, task: ClassificationTask, data: FaceDataModule
+        self, writer: SummaryWriter, task: FaceTask, data: FaceDataModule
     ) -> None:
         network = task.network
         evidence = make_evidence(data, 2 * self.num_views, 0, task.device)
@@ -117,7 +117,7 @@ class ProgressionBoard(Callback):
             writer.add_image(f"test/patches/{layer}", sheet, dataformats="HWC")
 
 
-def _layers(task: ClassificationTask, data: FaceDataModule) -> list[str]:
+def _layers(task: FaceTask, data: FaceDataModule) -> list[str]:
     """The network's layers that have maps, or numbers of each unit."""
     window = data.windows(data.split.rows["train"][:1]).to(task.device)
     unread = unreadable(task.network, task.network.layers, window)

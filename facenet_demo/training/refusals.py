@@ -177,7 +177,7 @@ def _try_one_photo(task: FaceTask) -> None:
     network = copy.deepcopy(task.network).train()  # which counts what it sees
     with torch.random.fork_rng([]), torch.no_grad():
         try:
-            network(torch.zeros(1, 3, task.window, task.window))
+            network(torch.zeros(1, 3, task.facts.window, task.facts.window))
         except ValueError as error:
             raise UserError(
                 f"The network does not learn from one photo at a time: {error}. Its normalisation "

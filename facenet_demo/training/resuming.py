@@ -18,7 +18,7 @@ from shlex import quote
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.callbacks import Callback
 
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
@@ -134,35 +134,38 @@ def earlier_notes(config: Path) -> list[str]:
     return [line for line in lines if line.startswith(_NOTE)]
 
 
-class SaveConfig(SaveConfigCallback):
+class SaveConfig(Callback):
     """Writes config.yaml whole: as a run begins, and anew once it goes on.
 
     Not earlier: where the state it was to go on from does not fit, config.yaml stays as it was.
 
     Args:
+        text: of all settings.
         notes: of a run that goes on, which settings changed when; None where one begins.
     """
 
-    def __init__(self, *args: Any, notes: Sequence[str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, text: str, notes: Sequence[str] | None = None) -> None:
+        self.text = text
         self.notes = notes
+        self._written = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if self.notes is None:
-            super().setup(trainer, pl_module, stage)
+        if self.notes is None and not self._written:
+            self._write(trainer)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.notes is not None and trainer.is_global_zero:
-            self.save_config(trainer, pl_module, "fit")
+        if self.notes is not None:
+            self._write(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.on_train_start(trainer, pl_module)  # which a finished run does not come by
 
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        lines = "".join(f"{line}\n" for line in self.notes or ())
-        text = lines + self.parser.dump(self.config, skip_none=False)
-        with new_file(Path(trainer.default_root_dir) / "config.yaml") as temporary:
-            temporary.write_text(text, "utf-8")
+    def _write(self, trainer: pl.Trainer) -> None:
+        self._written = True
+        if trainer.is_global_zero:
+            lines = "".join(f"{line}\n" for line in self.notes or ())
+            with new_file(Path(trainer.default_root_dir) / "config.yaml") as temporary:
+                temporary.write_text(lines + self.text, "utf-8")
 
 
 def _text(value: Any) -> str:

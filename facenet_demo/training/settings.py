@@ -1,9 +1,9 @@
 """Settings on their way from files and flags to a run, and back into a file.
 
-    args = with_own_defaults(args, {"model": ClassificationTask, "data": FaceDataModule})
+    args = with_own_defaults(args, {"model": FaceTask, "data": DataSettings})
     config = parser.parse_args(args)
     keep_places(config)
-    flat(plain(parser, config))          # {"model.optimizer.lr": 0.05, ...}
+    flat(as_plain(config))               # {"model.optimizer.lr": 0.05, ...}
 
 jsonargparse reads, merges and writes them; here is where one means it otherwise.
 """
@@ -37,7 +37,7 @@ def with_own_defaults(args: Sequence[str], owners: Mapping[str, type]) -> list[s
 
     Args:
         args: with every --config in front.
-        owners: whose settings they are, such as `{"model": ClassificationTask}`.
+        owners: whose settings they are, such as `{"model": FaceTask}`.
     """
     current = _choices(owners)
     result: list[str] = []
@@ -67,11 +67,6 @@ def keep_places(config: Namespace) -> None:
             inside[key] = str(_whole(Path(value)))
     if "run" in config:
         config["run"]["folder"] = config["run"]["folder"].expanduser()
-
-
-def plain(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
-    """A config as nested plain values."""
-    return json.loads(parser.dump(config, skip_none=False, format="json"))
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rich.text import Text
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
 from facenet_demo.system.texts import printable
+from facenet_demo.training.metrics import Score
 from facenet_demo.training.task import FaceTask
 
 _NAMED = 3  # of many, so many are named
@@ -80,16 +81,19 @@ def _several_faces(data: FaceDataModule) -> str:
     text = f"in {int((crops.num_faces > 1).sum())} photos: the main one was taken"
     if crops.overruled:
         text += f", in {len(crops.overruled)} the one most like the person's other photos"
-    if crops.unclear and data.target == "person":
+    if crops.unclear and data.target.names_people:
         text += f", {len(crops.unclear)} were left out"
     return text + "; to see them: --run.contact_sheet true"
 
 
-def result(metrics: Mapping[str, float | int | str], trainer: pl.Trainer) -> RenderableType:
+def result(
+    metrics: Mapping[str, float | int | str], counted: Sequence[Score], trainer: pl.Trainer
+) -> RenderableType:
     """How good the network is and what to do next.
 
     Args:
         metrics: what `metrics.json` holds.
+        counted: the figures of the objective.
         trainer: that trained it.
     """
     scores = Table(box=None, padding=(0, 2, 0, 0))
@@ -97,18 +101,11 @@ def result(metrics: Mapping[str, float | int | str], trainer: pl.Trainer) -> Ren
     names = {"val": "validation", "test": "test"}
     for name in names.values():
         scores.add_column(name, justify="right")
-    for key, label, form in (
-        ("accuracy", "Accuracy", ".1%"),
-        ("top5_accuracy", "Right name among first five", ".1%"),
-        ("macro_f1", "Macro F1", ".1%"),
-        ("nme", "Mean distance, in eye distances", ".1%"),
-        ("nme_of_mean_shape", "Of the mean shape", ".1%"),
-        ("rmse", "Root mean squared error", ".4g"),
-    ):
-        values = [metrics.get(f"{stage}/{key}") for stage in names]
+    for score in counted:
+        values = [metrics.get(f"{stage}/{score.name}") for stage in names]
         if any(value is not None for value in values):
-            cells = ("-" if v is None else format(float(v), form) for v in values)
-            scores.add_row(label, *(cell.replace("%", " %") for cell in cells))
+            cells = ("-" if v is None else format(float(v), score.form) for v in values)
+            scores.add_row(score.label, *(cell.replace("%", " %") for cell in cells))
     lines = [
         *_certainty(metrics),
         ("Epochs", f"{metrics['epochs']}: {metrics['stopped']}"),

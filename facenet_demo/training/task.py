@@ -1,78 +1,89 @@
-"""What every task has: a network, how its weights move, and one step for three stages."""
+"""A network and what it is trained for: one step for three stages."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 
+from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import Batch
-from facenet_demo.networks import FaceNetwork, NetworkSettings
+from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
+from facenet_demo.networks.checkpoints import KEY, describe
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.optimization import OptimizerSettings, Schedule, go_on
+from facenet_demo.training.objectives import Naming, Objective
+from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule, go_on
 
 
-class FaceTask(pl.LightningModule, ABC):
-    """A network and what it is trained for; a task says what a step is.
+class FaceTask(pl.LightningModule):
+    """A network that learns what its objective says.
 
     Args:
-        network: what it is built from.
-        num_outputs: of the network.
-        window: side of the square it is shown, pixels.
-        face_scale: how large the face is in it.
-        pixel_statistics: mean and standard deviation of R, G and B, in [0, 1].
-        optimizer: its settings.
-        schedule: of the learning rate.
-        torch_compile: let torch.compile write code for the network.
+        facts: What follows from the data.
+        network: FaceCNN, or Torchvision for any torchvision classifier.
+        objective: Naming tells people apart, Margin does with room to spare, Numbers learns
+            landmarks or numbers. Where --data.target is no person, Numbers stands for Naming.
+        optimizer: SGD or AdamW.
+        schedule: The course of the learning rate.
+        torch_compile: Let torch.compile write code for this network and machine. The first steps
+            take up to a minute, and networks as small as FaceCNN's gained nothing by it on a GPU;
+            it needs a C++ compiler.
 
     Attributes:
         network: what is trained.
-        metrics: `of_train`, `of_val`, `of_test`, each name -> metric; the task fills it.
+        goal: loss and metrics, which the objective built.
+        metrics: `of_train`, `of_val`, `of_test`, each name -> metric.
     """
-
-    metrics: nn.ModuleDict
 
     def __init__(
         self,
-        network: NetworkSettings,
-        num_outputs: int,
-        window: int,
-        face_scale: float,
-        pixel_statistics: tuple[list[float], list[float]],
-        optimizer: OptimizerSettings,
-        schedule: Schedule,
-        torch_compile: bool,
+        facts: Facts,
+        network: NetworkSettings = FaceCNN(),  # noqa: B008 - frozen
+        objective: Objective = Naming(),  # noqa: B008 - frozen
+        optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
+        schedule: Schedule = Schedule(),  # noqa: B008 - frozen
+        torch_compile: bool = False,
     ) -> None:
         super().__init__()
-        self.window = window
-        self.face_scale = face_scale
+        self.facts = facts
         self.network_settings = network
+        self.objective = objective
         self.optimizer_settings = optimizer
         self.schedule = schedule
-        self.network: FaceNetwork = network.build(num_outputs)
-        self.network.set_normalization(*(torch.tensor(values) for values in pixel_statistics))
+        self.network: FaceNetwork = network.build(len(facts.outputs))
+        if objective.head is not None:
+            self.network.replace_head(objective.head)
+        mean, std = (torch.tensor(values) for values in facts.pixel_statistics)
+        self.network.set_normalization(mean, std)
         self.network.to(memory_format=torch.channels_last)
-        _try_window(self.network, window)
+        _try_window(self.network, facts.window)
+        self.goal = objective.build(facts)
+        self.metrics = nn.ModuleDict(
+            {f"of_{stage}": self._new_metrics(stage) for stage in ("train", "val", "test")}
+        )
         self.torch_compile = torch_compile
         # A function rather than a compiled module, whose weights would have other names.
         self._forward = torch.compile(self._embed_and_answer) if torch_compile else (
             self._embed_and_answer
         )  # fmt: skip
 
-    @abstractmethod
-    def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
-        """The loss of a batch and what callbacks look at; updates the metrics of `stage`."""
-
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The network's outputs `(B, K)` for windows `(B, 3, W, W)` in [0, 1]."""
-        return self.network(images)
+        """Answers `(B, K)` to windows `(B, 3, W, W)` in [0, 1]: scores, or numbers."""
+        return self.goal.answers(self.network(images))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        facts, head = self.facts, self.objective.head
+        described = describe(
+            self.network_settings, facts.outputs, facts.window, facts.face_scale, head
+        )
+        checkpoint[KEY] = {**described, **self.goal.described()}
 
     def on_fit_start(self) -> None:
         if self.torch_compile:
@@ -129,9 +140,31 @@ class FaceTask(pl.LightningModule, ABC):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
-    def _embed_and_answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
+        """The loss of a batch and what callbacks look at; updates the metrics of `stage`."""
+        # Between epochs validation sees each face once, as training does, which takes less time.
+        once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
+        if once or not self.goal.four_views:
+            labels = batch.labels if stage == "train" else None
+            embedding, outputs = self._forward(batch.images, labels)
+        else:
+            embedding, outputs = self.network.recognize(batch.images)
+        losses = self.goal.losses(outputs, batch)  # (B,), 0 where a batch was padded
+        self.goal.update(self._metrics(stage), outputs.detach(), losses.detach(), batch)
+        return {"loss": losses.mean(), "outputs": outputs, "embedding": embedding}
+
+    def _embed_and_answer(
+        self, images: torch.Tensor, labels: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         embedding = self.network.embed(images)  # (B, D)
-        return embedding, self.network.head(embedding)  # (B, K)
+        return embedding, self.network.head(embedding, labels)  # (B, K)
+
+    def _new_metrics(self, stage: str) -> nn.ModuleDict:
+        metrics = self.goal.new_metrics(stage)
+        for metric in metrics.values():
+            # Saved with a checkpoint, so that an epoch that is interrupted counts as a whole.
+            metric.persistent(stage == "train")
+        return nn.ModuleDict(metrics)
 
     def _metrics(self, stage: str) -> dict[str, Metric]:
         return dict(self.metrics[f"of_{stage}"].items())  # type: ignore[operator]
@@ -144,7 +177,7 @@ class FaceTask(pl.LightningModule, ABC):
                 metric,
                 on_step=False,
                 on_epoch=True,
-                prog_bar=name in ("loss", "accuracy", "rmse"),
+                prog_bar=name in ("loss", self.objective.scores[0].name),
                 logger=False,  # callbacks draw training and validation into one chart
             )
 

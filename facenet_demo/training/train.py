@@ -1,6 +1,6 @@
 """Train, test, calibrate, and fill the run folder.
 
-    run = train(["--config", "configs/orl.yaml", "--trainer.max_epochs", "20"])
+    run = train(Recipe(trainer={"max_epochs": 20}))
     run.metrics["test/accuracy"]
 
 What a person reads before and after training is in `summary`.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import shutil
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from rich.text import Text
 
 from facenet_demo.data.contact_sheet import write_contact_sheet
@@ -28,31 +27,17 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.splits import SPLITS
 from facenet_demo.networks.checkpoints import add_calibration
 from facenet_demo.system.errors import UserError
-from facenet_demo.system.exits import Interrupted, exit_code
+from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.files import naming, new_file, write_json
 from facenet_demo.system.terminal import console
 from facenet_demo.training import summary
-from facenet_demo.training.cli import FaceCLI, build, quieten_libraries
 from facenet_demo.training.evaluation import Judged, judge
-from facenet_demo.training.objectives.naming import ClassificationTask
+from facenet_demo.training.metrics import Score
+from facenet_demo.training.preparation import Training, prepare
+from facenet_demo.training.recipe import Recipe
 from facenet_demo.training.refusals import in_words
 from facenet_demo.training.run_folder import environment, is_first_process
 from facenet_demo.training.task import FaceTask
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Train with the settings of a command line; returns the exit code."""
-    quieten_libraries()
-    args = sys.argv[1:] if args is None else args
-    return exit_code(lambda: _run(args), " before training began.")
-
-
-def _run(args: Sequence[str]) -> int:
-    try:
-        train(args)
-    except Interrupted as interrupted:
-        return interrupted.exit_code
-    return 0
 
 
 @dataclass(frozen=True)
@@ -72,36 +57,40 @@ class TrainedRun:
     data: FaceDataModule
 
 
-def train(args: Sequence[str], typed: Sequence[str] | None = None) -> TrainedRun:
+def train(
+    recipe: Recipe, callbacks: Sequence[Callback] = (), resume: Path | None = None
+) -> TrainedRun:
     """Train, test, and fill the run folder.
 
     Args:
-        args: the command line, without the program's name.
-        typed: those that a person typed, if others come from a file; see `trust`.
+        recipe: all settings.
+        callbacks: of one's own, called before all others.
+        resume: folder of an interrupted run that is to go on.
 
     Raises:
         UserError: for settings or data that cannot be used.
     """
-    cli = build(args, typed)
-    trainer, task, data = cli.trainer, cli.model, cli.datamodule
-    folder = Path(trainer.default_root_dir)
-    writes = trainer.is_global_zero and not cli.config_init["trainer"]["fast_dev_run"]
+    training = prepare(recipe, callbacks, resume)
+    trainer, task, data, folder = (
+        training.trainer, training.task, training.data, training.folder
+    )  # fmt: skip
+    writes = trainer.is_global_zero and not cast(Any, trainer).fast_dev_run
     if writes:
         data.split.check(folder, data.crops)  # a run goes on with the photos it began with
         write_json(folder / "environment.json", environment())
         write_json(folder / SPLITS, data.split.record(data.crops))
-        if cli.run_settings.contact_sheet:
+        if recipe.run.contact_sheet:
             write_contact_sheet(folder / "people.html", data.crops, data.split.left_out)
     if trainer.is_global_zero:
         console.print(summary.introduction(trainer, task, data))
     with _said_if_interrupted(folder), in_words(), naming(folder):  # of a disk that is full, too
-        return _fit_and_test(cli, writes)
+        return _fit_and_test(training, writes)
 
 
-def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
-    trainer, task, data = cli.trainer, cli.model, cli.datamodule
-    folder = Path(trainer.default_root_dir)
-    last = cli.last if cli.last.exists() else None
+def _fit_and_test(training: Training, writes: bool) -> TrainedRun:
+    trainer, task, data = training.trainer, training.task, training.data
+    folder, best_kept = training.folder, training.watchers.best
+    last = training.last if training.last.exists() else None
     try:
         trainer.fit(task, data, ckpt_path=last, weights_only=True)
     except RuntimeError as error:
@@ -111,15 +100,15 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
             f"The weights in {last} do not fit these settings. A run goes on with the network and "
             "the people it began with."
         ) from error
-    elsewhere = _fetch_what_other_processes_saw(cli)
+    elsewhere = _fetch_what_other_processes_saw(training)
     # Before testing, which loads the best checkpoint and with it the history up to then.
-    history = cli.history
+    history = training.history
     if not history.epochs:
         raise UserError(
             f"The training ended before its first step, and nothing was learned: {folder} is no "
             "run. Give it more time: --trainer.max_time."
         )
-    fitted = {
+    fitted: dict[str, float | int | str] = {
         "epochs": len(history.epochs),
         "stopped": _why_stopped(trainer, history.epochs),
         "seconds": round(history.seconds, 2),
@@ -127,9 +116,9 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
         "parameters": sum(p.numel() for p in task.network.parameters()),
     }
     if writes:
-        _save_curves(folder / "curves.png", history.epochs)
+        _save_curves(folder / "curves.png", history.epochs, task.objective.scores[0])
     _check_loss(history.epochs)
-    best = _kept(cli)
+    best = _kept(training)
     metrics: dict[str, float | int | str] = {}
     for name, evaluate in (("val", trainer.validate), ("test", trainer.test)):
         if len(data.split.rows[name]):
@@ -141,54 +130,54 @@ def _fit_and_test(cli: FaceCLI, writes: bool) -> TrainedRun:
             }
     if elsewhere and best is not None:  # where it was loaded to be tested
         task.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
-    if trainer.is_global_zero and isinstance(task, ClassificationTask):
-        judged = judge(task.network, data, cli.run_settings.false_accept_rate)
+    if trainer.is_global_zero and task.facts.names_people:
+        judged = judge(task.network, data, training.recipe.run.false_accept_rate)
         if judged is not None:
             metrics |= judged.metrics
             if writes and best is not None:
                 add_calibration(best, judged.calibration)
                 pictures = _save_certainty(folder, judged)
-                if cli.result_board is not None:
-                    cli.result_board.show(trainer, pictures)
+                if training.watchers.result_board is not None:
+                    training.watchers.result_board.show(trainer, pictures)
     metrics |= fitted
     if writes:
         write_json(folder / "metrics.json", metrics)
     if trainer.is_global_zero:
-        console.print(summary.result(metrics, trainer))
-    if not trainer.is_global_zero and cli.best.dirpath:  # which the first process has told
-        folder = Path(cli.best.dirpath).parent
+        console.print(summary.result(metrics, task.objective.scores, trainer))
+    if not trainer.is_global_zero and best_kept.dirpath:  # which the first process has told
+        folder = Path(best_kept.dirpath).parent
     return TrainedRun(folder, metrics, task, data)
 
 
-def _fetch_what_other_processes_saw(cli: FaceCLI) -> bool:
+def _fetch_what_other_processes_saw(training: Training) -> bool:
     """Bring the callbacks up to date if processes that fit started trained, as ddp_spawn's do.
 
     Returns:
         Whether they did.
     """
-    if cli.history.epochs or not cli.last.exists():
+    if training.history.epochs or not training.last.exists():
         return False
-    states = torch.load(cli.last, "cpu", weights_only=True)["callbacks"]
-    for callback in cast(Any, cli.trainer).callbacks:
+    states = torch.load(training.last, "cpu", weights_only=True)["callbacks"]
+    for callback in cast(Any, training.trainer).callbacks:
         if callback.state_key in states:
             callback.load_state_dict(states[callback.state_key])
     return True
 
 
-def _kept(cli: FaceCLI) -> Path | None:
+def _kept(training: Training) -> Path | None:
     """The checkpoint of the best epoch; of the last one if none was validated.
 
     In a trial run (fast_dev_run) nothing was saved: None.
     """
-    if cli.best.best_model_path:
-        return Path(cli.best.best_model_path)
-    if not cli.last.exists():
+    if training.watchers.best.best_model_path:
+        return Path(training.watchers.best.best_model_path)
+    if not training.last.exists():
         return None
-    best = cli.last.with_name("best.ckpt")
-    if cli.trainer.is_global_zero:
+    best = training.last.with_name("best.ckpt")
+    if training.trainer.is_global_zero:
         with new_file(best) as temporary:
-            shutil.copyfile(cli.last, temporary)
-    cli.trainer.strategy.barrier()
+            shutil.copyfile(training.last, temporary)
+    training.trainer.strategy.barrier()
     return best
 
 
@@ -208,13 +197,13 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
         raise Interrupted(signal.SIGINT) from None
 
 
-def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]], score: Score) -> None:
     from facenet_demo.pictures import figures
 
     losses = [epoch.get("val/loss", float("inf")) for epoch in epochs]
     best = losses.index(min(losses)) if any(map(math.isfinite, losses)) else None
     with new_file(path) as temporary:
-        figures.curves(epochs, best).savefig(temporary)
+        figures.curves(epochs, best, score.name, score.label).savefig(temporary)
 
 
 def _save_certainty(folder: Path, judged: Judged) -> list[Path]:

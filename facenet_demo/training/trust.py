@@ -25,6 +25,7 @@ from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from yaml.constructor import SafeConstructor
 
 from facenet_demo.system.errors import UserError
+from facenet_demo.training.old_names import renewed
 
 _LIGHTNING = ("callbacks", "loggers", "profilers", "strategies", "accelerators", "plugins")
 _PARTS = tuple(f"lightning.{part}.{name}." for part in ("pytorch", "fabric") for name in _LIGHTNING)
@@ -158,7 +159,7 @@ def read_yaml(path: Path) -> Any:
     """The plain values of a YAML file; otherwise as `yaml_tree`."""
     tree = yaml_tree(path)
     try:
-        return None if tree is None else SafeConstructor().construct_document(tree)
+        return None if tree is None else renewed(SafeConstructor().construct_document(tree))
     except (yaml.YAMLError, ValueError) as error:  # the 13th month of a date is a ValueError
         raise UserError(f"{path} is no YAML: {error}") from error
 
@@ -193,7 +194,7 @@ def _load(text: str) -> Any:
     try:
         if isinstance(text, str) and "*" in text:
             _check_growth("A file that the config names", yaml.compose(text, yaml.SafeLoader))
-        return _LOAD(text)
+        return renewed(_LOAD(text))
     except RecursionError:
         raise UserError("A file that the config names is nested too deeply.") from None
 

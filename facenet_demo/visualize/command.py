@@ -210,10 +210,7 @@ def _data(
     check = data.split.check if config == own else data.split.check_unseen
     check(folder, data.crops)
     if (data.window, data.crop_settings.face_scale) != (trained.window, trained.face_scale):
-        data = FaceDataModule(
-            data.source, trained.window, trained.face_scale, data.split_settings,
-            undetected=data.crop_settings.undetected,
-        )  # fmt: skip
+        data = replace(data.settings, window=trained.window, face_scale=trained.face_scale).build()
     return data
 
 

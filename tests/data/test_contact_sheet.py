@@ -17,7 +17,7 @@ from facenet_demo.data.contact_sheet import write_contact_sheet
 from facenet_demo.data.crops import prepare_crops
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.stored import Crops, CropSettings, LeftOut
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import follow
 
 HOSTILE = "<script>alert(1)</script> & Zoë"
 
@@ -99,7 +99,7 @@ def test_training_says_what_is_doubtful_and_shows_it_if_asked(
         [np.asarray(Image.open(root / f"{name}/0.png")) for name in ("p0", "_p1")], 1
     )
     Image.fromarray(pair).save(root / "p0" / "pair.png")
-    run = train(
+    run = follow(
         quick(root, tmp_path / "runs", "--trainer.max_epochs=1", "--run.contact_sheet=true")
     )
     shown = " ".join(capsys.readouterr().err.split())

@@ -14,7 +14,7 @@ from drawing import draw_people
 from PIL import Image
 
 from facenet_demo.data import datamodule
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.records import STRANGER, Batch, Sample
 from facenet_demo.data.sources import FaceSource, Folder
 from facenet_demo.data.splits import SplitSettings
@@ -27,9 +27,9 @@ OFF = AugmentSettings(shift=0, scale=0, rotation=0, flip=0, brightness=0, contra
 def make_data(root: Path, **settings: object) -> FaceDataModule:
     """Of 3 people with 6 photos each 9 photos teach, 3 choose, 6 judge."""
     split = SplitSettings(val=1, test=2)
-    return FaceDataModule(
+    return DataSettings(
         Folder(root), **{"window": WINDOW, "split": split, "batch_size": 4, **settings}
-    )
+    ).build()
 
 
 @pytest.fixture(scope="module")
@@ -276,9 +276,9 @@ class Fetched(FaceSource):
 
 
 def test_a_source_is_fetched_before_it_is_read_and_only_once(tmp_path: Path) -> None:
-    data = FaceDataModule(
+    data = DataSettings(
         Fetched(tmp_path / "new"), window=WINDOW, split=SplitSettings(val=1, test=1)
-    )
+    ).build()
     data.prepare_data()  # a second fetch would find its folders there and fail
     assert data.people == ["p0", "p1"]
     assert len(rows_of(data.train_dataloader())) == 2
@@ -317,7 +317,7 @@ def test_shuffled_names_are_the_same_names_in_another_order(people_folder: Path)
     split = SplitSettings(val=1, test=2)
     source = Folder(people_folder)
     plain, shuffled = (
-        FaceDataModule(source, split=split, shuffle_names=on) for on in (False, True)
+        DataSettings(source, split=split, shuffle_names=on).build() for on in (False, True)
     )
     rows = plain.split.rows["train"]
     true, dealt = plain.taught_labels[rows], shuffled.taught_labels[rows]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.evidence import JitteredViews, make_evidence
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.system.errors import UserError
@@ -18,7 +18,7 @@ def test_each_view_has_another_beside_it(orl: FaceDataModule, num: int, batches:
 
 
 def test_one_test_photo_is_too_few() -> None:
-    data = FaceDataModule(split=SplitSettings(val=0, test=0))
+    data = DataSettings(split=SplitSettings(val=0, test=0)).build()
     data.split.rows["test"] = np.array([7])
     with pytest.raises(UserError, match=r"Test photos: 1\. What a network learned is measured on"):
         make_evidence(data, 40, 0)

@@ -61,7 +61,7 @@ def test_what_programs_read_is_utf_8_and_the_table_does_without_what_cannot_be_s
 
 
 def test_a_config_that_is_printed_is_utf_8(tmp_path: Path) -> None:
-    code = "import sys; from facenet_demo.training.train import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from facenet_demo.training.cli import main; sys.exit(main(sys.argv[1:]))"
     args = [f"--config={CONFIGS / 'folder.yaml'}", "--data.source.root=/日本é", "--print_config"]
     done = subprocess.run(
         [sys.executable, "-c", code, *args], check=True, capture_output=True,

@@ -174,16 +174,16 @@ def test_from_command_to_winner(people_folder: Path, space_file: Path, tmp_path:
 def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
     people_folder: Path, space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = study_module.build
+    parse = study_module.parse
 
-    def out_of_memory(args: list[str], typed: list[str]) -> object:
+    def out_of_memory(args: list[str], typed: list[str] | None = None) -> object:
         if "0001" in " ".join(args):
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
         # A rate at which weights overflow in the first step.
         wild = ["--model.optimizer.lr=1e30", "--model.network.normalization=none"]
-        return build([*args, *wild] if "0002" in " ".join(args) else args, typed)
+        return parse([*args, *wild] if "0002" in " ".join(args) else args, typed)
 
-    monkeypatch.setattr(study_module, "build", out_of_memory)
+    monkeypatch.setattr(study_module, "parse", out_of_memory)
     search = make(people_folder, space_file, tmp_path / "s")
     study = search.open()
     search.work(study)
@@ -322,10 +322,10 @@ def test_a_search_does_not_go_on_after_its_config_was_edited(
         made = make(people_folder, space_file, tmp_path / "s")
         return replace(made, args=[*made.args, f"--config={config}"])
 
-    config.write_text("model: {label_smoothing: 0.1}")
+    config.write_text("model: {objective: {class_path: Naming, init_args: {label_smoothing: 0.1}}}")
     search().open()
     search().open()
-    config.write_text("model: {label_smoothing: 0.2}")
+    config.write_text("model: {objective: {class_path: Naming, init_args: {label_smoothing: 0.2}}}")
     with pytest.raises(UserError, match="another training config"):
         search().open()
 

@@ -11,8 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import TrainedRun, train
+from facenet_demo.training.cli import CONFIGS, follow
+from facenet_demo.training.train import TrainedRun
 
 EPOCHS = 4
 
@@ -20,7 +20,7 @@ EPOCHS = 4
 @pytest.fixture(scope="module")
 def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """Drawn people, 4 epochs, pictures every 2; read only."""
-    return train([
+    return follow([
         f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people_folder}",
         f"--run.folder={tmp_path_factory.mktemp('runs')}", f"--trainer.max_epochs={EPOCHS}",
         "--run.draw_every=2", "--model.network.channels=[4,8]",
@@ -122,7 +122,7 @@ def test_the_projector_has_a_point_a_name_and_a_face_for_each_test_photo(run: Tr
 def test_drawing_does_not_change_training(people_folder: Path, tmp_path: Path) -> None:
     kernels = []
     for draw_every in (0, 1):
-        other = train([
+        other = follow([
             f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people_folder}",
             f"--run.folder={tmp_path}", "--trainer.max_epochs=2", f"--run.draw_every={draw_every}",
             "--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false",
@@ -134,7 +134,7 @@ def test_drawing_does_not_change_training(people_folder: Path, tmp_path: Path) -
 def test_of_a_network_of_tokens_only_what_has_maps_is_drawn(
     people_folder: Path, tmp_path: Path
 ) -> None:
-    run = train([
+    run = follow([
         f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people_folder}",
         f"--run.folder={tmp_path}", "--trainer.max_epochs=1", "--run.draw_every=1",
         "--model.network=Torchvision", "--model.network.name=swin_t", "--data.window=32",

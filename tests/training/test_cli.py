@@ -14,12 +14,11 @@ import torch
 import yaml
 from drawing import draw_people
 from PIL import Image
-from small_training import SMALL, quick
+from small_training import SMALL, config_of, quick
 
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.training.cli import CONFIGS, parse
-from facenet_demo.training.train import main, train
+from facenet_demo.training.cli import CONFIGS, follow, main, parse
 
 ROOT = CONFIGS.parent
 
@@ -27,7 +26,7 @@ ROOT = CONFIGS.parent
 @pytest.fixture(scope="module")
 def run_folder(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on drawn people; read only."""
-    return train(quick(people_folder, tmp_path_factory.mktemp("runs"))).folder
+    return follow(quick(people_folder, tmp_path_factory.mktemp("runs"))).folder
 
 
 # What a run leaves behind
@@ -55,7 +54,7 @@ def test_metrics_are_flat_and_finite(run_folder: Path) -> None:
 
 
 def test_the_saved_config_repeats_the_run(run_folder: Path, tmp_path: Path) -> None:
-    again = train([f"--config={run_folder / 'config.yaml'}", f"--run.folder={tmp_path}"])
+    again = follow([f"--config={run_folder / 'config.yaml'}", f"--run.folder={tmp_path}"])
     first, second = (
         torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for folder in (run_folder, again.folder)
@@ -66,21 +65,21 @@ def test_the_saved_config_repeats_the_run(run_folder: Path, tmp_path: Path) -> N
 
 def test_another_seed_is_another_network(run_folder: Path, tmp_path: Path) -> None:
     config = run_folder / "config.yaml"
-    other = train([f"--config={config}", f"--run.folder={tmp_path}", "--seed_everything=1"])
+    other = follow([f"--config={config}", f"--run.folder={tmp_path}", "--seed_everything=1"])
     first = load_checkpoint(run_folder / "checkpoints/last.ckpt").network.first_kernels
     assert not torch.equal(first, other.task.network.first_kernels.cpu())
 
 
 def test_the_checkpoint_alone_repeats_the_test_score(run_folder: Path, people_folder: Path) -> None:
-    from facenet_demo.data.datamodule import FaceDataModule
+    from facenet_demo.data.datamodule import DataSettings
     from facenet_demo.data.sources import Folder
     from facenet_demo.data.splits import SplitSettings
 
     trained = load_checkpoint(run_folder / "checkpoints/best.ckpt")
     metrics = json.loads((run_folder / "metrics.json").read_text())
-    data = FaceDataModule(
+    data = DataSettings(
         Folder(people_folder), window=trained.window, split=SplitSettings(val=0.15, test=0.2)
-    )
+    ).build()
     rows = data.split.rows["test"]
     with torch.no_grad():
         named = trained.network.recognize(data.windows(rows))[1].argmax(1).numpy()
@@ -111,7 +110,7 @@ def test_every_shipped_config_trains(
         args.append(f"--data.source.root={request.getfixturevalue('lfw_folder')}")
         args += ["--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1"]
         args += ["--trainer.limit_test_batches=1"]
-    run = train([*args, "--trainer.enable_progress_bar=false"])
+    run = follow([*args, "--trainer.enable_progress_bar=false"])
     people = {
         "orl.yaml": 40, "lfw.yaml": 62, "lfw_gpu.yaml": 62, "lfw7.yaml": 7, "folder.yaml": 3
     }  # fmt: skip
@@ -133,7 +132,7 @@ def test_a_flag_wins_over_a_file_wherever_it_stands(
 ) -> None:
     config, *flags = quick(people_folder, tmp_path, "--model.network.dropout=0.125",
                            "--run.draw_every=0")  # fmt: skip
-    run = train([*flags, config] if flags_first else [config, *flags])
+    run = follow([*flags, config] if flags_first else [config, *flags])
     assert run.task.network_settings.dropout == 0.125
     assert run.task.network_settings.channels == (4, 8)
 
@@ -141,7 +140,7 @@ def test_a_flag_wins_over_a_file_wherever_it_stands(
 def test_a_torchvision_network_takes_face_cnns_place(people_folder: Path, tmp_path: Path) -> None:
     args = quick(people_folder, tmp_path)
     args.remove(SMALL[0])
-    run = train([*args, "--model.network=Torchvision", "--model.network.name=resnet18",
+    run = follow([*args, "--model.network=Torchvision", "--model.network.name=resnet18",
                  "--trainer.max_epochs=1"])  # fmt: skip
     assert type(load_checkpoint(run.folder / "checkpoints/best.ckpt").network.body).__name__ == (
         "ResNet"
@@ -153,7 +152,7 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(
 ) -> None:
     args = ["--trainer.max_epochs=50", "--run.patience=2", "--run.draw_every=0",
             "--model.optimizer.lr=0.0"]  # fmt: skip
-    run = train(quick(people_folder, tmp_path, *args))
+    run = follow(quick(people_folder, tmp_path, *args))
     best, last = (
         torch.load(run.folder / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"]
         for name in ("best", "last")
@@ -168,7 +167,7 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(
 def test_without_validation_photos_the_last_epoch_is_kept(
     people_folder: Path, tmp_path: Path
 ) -> None:
-    run = train(quick(people_folder, tmp_path, "--data.split.val=0"))
+    run = follow(quick(people_folder, tmp_path, "--data.split.val=0"))
     best, last = (
         torch.load(run.folder / f"checkpoints/{name}.ckpt", weights_only=True)
         for name in ("best", "last")
@@ -178,7 +177,7 @@ def test_without_validation_photos_the_last_epoch_is_kept(
 
 
 def test_a_trial_run_goes_through_and_leaves_no_scores(people_folder: Path, tmp_path: Path) -> None:
-    run = train(quick(people_folder, tmp_path, "--trainer.fast_dev_run=true"))
+    run = follow(quick(people_folder, tmp_path, "--trainer.fast_dev_run=true"))
     assert run.metrics["epochs"] == 1
     assert not (run.folder / "metrics.json").exists()
 
@@ -222,7 +221,7 @@ def test_one_person_cannot_be_told_apart(capsys: pytest.CaptureFixture, tmp_path
      "run.patience=-1", "run.draw_every=-2", "run.false_accept_rate=1", "seed_everything=-1",
      "data.face_scale=0", "data.augment.scale=-1", "data.augment.flip=2",
      "model.schedule.warmup=1", "model.optimizer.lr=-1", "model.optimizer.momentum=1",
-     "model.label_smoothing=2", "trainer.accumulate_grad_batches=0",
+     "model.objective.label_smoothing=2", "trainer.accumulate_grad_batches=0",
      "trainer.check_val_every_n_epoch=0"],
 )  # fmt: skip
 def test_a_setting_that_its_class_refuses(
@@ -289,7 +288,7 @@ def test_bad_files_are_named_and_skipped(
     whole = (people / "p2" / "0.png").read_bytes()
     (people / "p2" / "cut.png").write_bytes(whole[: len(whole) // 2])
     Image.new("RGB", (64, 64), "grey").save(people / "p2" / "nobody.png")
-    run = train(quick(people, tmp_path / "runs", "--run.draw_every=0"))
+    run = follow(quick(people, tmp_path / "runs", "--run.draw_every=0"))
     left_out = json.loads((run.folder / "splits.json").read_text())["left_out"]
     reasons = {Path(entry["file"]).name: entry["reason"] for entry in left_out}
     assert reasons.keys() == {"empty.jpg", "text.jpg", "cut.png", "nobody.png"}
@@ -352,11 +351,11 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
     (run,) = (tmp_path / "runs").iterdir()
     metrics = json.loads((run / "metrics.json").read_text())
     trained = load_checkpoint(run / "checkpoints/best.ckpt")
-    from facenet_demo.data.datamodule import FaceDataModule
+    from facenet_demo.data.datamodule import DataSettings
     from facenet_demo.data.sources import Folder
     from facenet_demo.data.splits import SplitSettings
 
-    data = FaceDataModule(Folder(people_folder), split=SplitSettings(val=0.15, test=0.2))
+    data = DataSettings(Folder(people_folder), split=SplitSettings(val=0.15, test=0.2)).build()
     for stage in ("val", "test"):
         rows = data.split.rows[stage]
         labels = torch.from_numpy(data.split.labels[rows])
@@ -372,7 +371,7 @@ def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> Non
 
 def test_torchrun_makes_one_run_folder(people_folder: Path, tmp_path: Path) -> None:
     """Also where it is started by a process that trained before, such as a notebook's kernel."""
-    before = train(quick(people_folder, tmp_path / "runs", "--run.draw_every=0")).folder
+    before = follow(quick(people_folder, tmp_path / "runs", "--run.draw_every=0")).folder
     checkpoint = (before / "checkpoints/last.ckpt").read_bytes()
     args = quick(people_folder, tmp_path / "runs", "--data.batch_size=4", "--trainer.devices=2",
                  "--trainer.strategy=ddp", "--trainer.accelerator=cpu",
@@ -391,7 +390,7 @@ def test_torchrun_makes_one_run_folder(people_folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("setting", ["precision=bf16-mixed", "accumulate_grad_batches=2"])
 def test_lightnings_settings_work(setting: str, people_folder: Path, tmp_path: Path) -> None:
     args = quick(people_folder, tmp_path, "--data.batch_size=4", "--run.draw_every=1")
-    run = train([*args, f"--trainer.{setting}"])
+    run = follow([*args, f"--trainer.{setting}"])
     saved = torch.load(run.folder / "checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == (4 if "accumulate" in setting else 6)
     assert run.task.network.first_kernels.dtype == torch.float32
@@ -403,7 +402,7 @@ def test_a_compiled_network_trains_alike_and_its_checkpoint_loads(
     people_folder: Path, tmp_path: Path
 ) -> None:
     plain, compiled = (
-        train(
+        follow(
             quick(people_folder, tmp_path, "--run.draw_every=0", "--model.network.dropout=0", *more)
         )
         for more in ((), ("--model.torch_compile=true",))
@@ -435,8 +434,8 @@ def test_without_a_compiler_the_message_says_what_to_do(
 
 
 def test_one_device_unless_more_are_asked_for() -> None:
-    assert parse([]).config["trainer"]["devices"] == 1
-    assert parse(["--trainer.devices=auto"]).config["trainer"]["devices"] == "auto"
+    assert config_of([])["trainer"]["devices"] == 1
+    assert config_of(["--trainer.devices=auto"])["trainer"]["devices"] == "auto"
 
 
 @pytest.mark.parametrize("val", [0, 1])
@@ -465,5 +464,5 @@ def test_threads_may_parse_at_the_same_time(tmp_path: Path) -> None:
     before = Path.cwd()
     with ThreadPoolExecutor(4) as pool:
         parsed = list(pool.map(lambda config: parse([f"--config={config}"]), configs * 3))
-    assert [cli.config["seed_everything"] for cli in parsed] == [0, 1, 2, 3] * 3
+    assert [command.recipe.seed for command in parsed] == [0, 1, 2, 3] * 3
     assert Path.cwd() == before

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 
 from facenet_demo.networks.checkpoints import load_checkpoint
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, follow
 from facenet_demo.training.evaluation import judge, score
-from facenet_demo.training.train import TrainedRun, train
+from facenet_demo.training.train import TrainedRun
 
 
 @pytest.fixture(scope="module")
 def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """One of 3 people is set aside and a stranger to the others; read only."""
-    return train([
+    return follow([
         f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={people_folder}",
         f"--run.folder={tmp_path_factory.mktemp('runs')}", "--trainer.max_epochs=2",
         "--model.network.channels=[4,8]", "--trainer.enable_progress_bar=false",

@@ -21,10 +21,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, follow, main
 from facenet_demo.training.history import History
 from facenet_demo.training.interruption import WholeCheckpoints, done
-from facenet_demo.training.train import main, train
 
 EPOCHS, STEPS = 4, 3
 
@@ -42,7 +41,7 @@ def arguments(people: Path, runs: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def whole(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing stopped; read only."""
-    return train(arguments(people_folder, tmp_path_factory.mktemp("whole"))).folder
+    return follow(arguments(people_folder, tmp_path_factory.mktemp("whole"))).folder
 
 
 def checkpoint(run: Path, name: str) -> dict[str, Any]:
@@ -152,7 +151,7 @@ def test_gradients_that_wait_for_the_next_batch_are_not_lost(
     (run,) = (tmp_path / "a").iterdir()
     assert checkpoint(run, "last")["global_step"] == 2 * 2 + 1, "it stopped after two batches"
     assert main(["--resume", str(run)]) == 0
-    assert_same_end(run, train(args("b")).folder)
+    assert_same_end(run, follow(args("b")).folder)
 
 
 def test_loaders_made_anew_in_each_epoch_leave_out_steps_of_the_interrupted_one_only(
@@ -165,7 +164,7 @@ def test_loaders_made_anew_in_each_epoch_leave_out_steps_of_the_interrupted_one_
     (run,) = (tmp_path / "a").iterdir()
     assert main(["--resume", str(run)]) == 0
     assert checkpoint(run, "last")["global_step"] == EPOCHS * STEPS
-    assert_same_end(run, train(arguments(people_folder, tmp_path / "b", anew)).folder)
+    assert_same_end(run, follow(arguments(people_folder, tmp_path / "b", anew)).folder)
 
 
 def test_a_second_signal_does_not_wait(
@@ -246,10 +245,10 @@ def test_a_clock_that_was_set_back_neither_stops_a_run_nor_mixes_its_curves(
 def test_more_epochs_after_the_last_one(whole: Path, people_folder: Path, tmp_path: Path) -> None:
     """A constant rate does not know how many epochs there will be."""
     constant = "--model.schedule.name=constant"
-    train(arguments(people_folder, tmp_path / "a", constant, "--trainer.max_epochs=2"))
+    follow(arguments(people_folder, tmp_path / "a", constant, "--trainer.max_epochs=2"))
     (run,) = (tmp_path / "a").iterdir()
-    train(["--resume", str(run), "--trainer.max_epochs=4"])
-    expected = train(arguments(people_folder, tmp_path / "b", constant)).folder
+    follow(["--resume", str(run), "--trainer.max_epochs=4"])
+    expected = follow(arguments(people_folder, tmp_path / "b", constant)).folder
     assert_same_end(run, expected)
     assert "max_epochs: 4" in (run / "config.yaml").read_text()
 
@@ -257,8 +256,8 @@ def test_more_epochs_after_the_last_one(whole: Path, people_folder: Path, tmp_pa
 def test_a_finished_run_is_tested_again(
     people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1"))
-    again = train(["--resume", str(run.folder)])
+    run = follow(arguments(people_folder, tmp_path, "--trainer.max_epochs=1"))
+    again = follow(["--resume", str(run.folder)])
     assert {k: v for k, v in again.metrics.items() if k != "photos_per_second"} == {
         k: v for k, v in run.metrics.items() if k != "photos_per_second"
     }
@@ -271,7 +270,7 @@ def test_a_run_does_not_go_on_with_other_photos(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     people = draw_people(tmp_path / "people", num_people=3, num_photos=6)
-    run = train(arguments(people, tmp_path / "runs", "--trainer.max_epochs=1")).folder
+    run = follow(arguments(people, tmp_path / "runs", "--trainer.max_epochs=1")).folder
     recorded = (run / "splits.json").read_text()
     (people / "p1" / "0.png").rename(people / "p1" / "another.png")
     assert main(["--resume", str(run)]) == 2
@@ -291,7 +290,7 @@ def test_what_is_no_run_cannot_go_on(
 def test_a_damaged_checkpoint_is_named(
     people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.max_epochs=1")).folder
+    run = follow(arguments(people_folder, tmp_path, "--trainer.max_epochs=1")).folder
     last = run / "checkpoints/last.ckpt"
     last.write_bytes(last.read_bytes()[:1000])
     assert main(["--resume", str(run)]) == 2
@@ -339,7 +338,7 @@ def test_a_run_whose_checkpoints_cannot_be_written_says_so(
 
 KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
-from facenet_demo.training import train as training
+from facenet_demo.training import cli as training
 
 save, count = torch.save, 0
 

@@ -12,8 +12,7 @@ import yaml
 from lightning.pytorch.loggers.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import main, train
+from facenet_demo.training.cli import CONFIGS, follow, main
 
 
 def arguments(people: Path, runs: Path, *more: str) -> list[str]:
@@ -65,7 +64,7 @@ def events(run: Path) -> list[Path]:
 def test_a_csv_file_instead_of_tensorboard(
     people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.logger=CSVLogger"))
+    run = follow(arguments(people_folder, tmp_path, "--trainer.logger=CSVLogger"))
     first, second, test = rows(run.folder / "lightning_logs/version_0/metrics.csv")
     assert (first["step"], second["step"]) == (1, 2)
     assert {"train/loss", "val/loss", "val/accuracy", "learning_rate"} <= second.keys()
@@ -82,19 +81,19 @@ def test_its_run_goes_on_and_its_config_names_no_folder(
 ) -> None:
     constant = "--model.schedule.name=constant"
     args = arguments(people_folder, tmp_path / "a", "--trainer.logger=CSVLogger", constant)
-    run = train(args).folder
-    again = train(["--resume", str(run), "--trainer.max_epochs=3"]).folder
+    run = follow(args).folder
+    again = follow(["--resume", str(run), "--trainer.max_epochs=3"]).folder
     assert again == run
     assert [row["step"] for row in rows(run / "lightning_logs/version_0/metrics.csv")][:2] == [1, 2]
     assert rows(run / "lightning_logs/version_1/metrics.csv")[0]["step"] == 3
-    other = train([f"--config={run / 'config.yaml'}", f"--run.folder={tmp_path / 'b'}"]).folder
+    other = follow([f"--config={run / 'config.yaml'}", f"--run.folder={tmp_path / 'b'}"]).folder
     assert (other / "lightning_logs/version_0/metrics.csv").exists()
     assert not (run / "lightning_logs/version_2").exists()
 
 
 def test_a_csv_file_beside_tensorboard(people_folder: Path, tmp_path: Path) -> None:
     both = "--trainer.logger=[TensorBoardLogger, CSVLogger]"
-    run = train(arguments(people_folder, tmp_path, both)).folder
+    run = follow(arguments(people_folder, tmp_path, both)).folder
     losses = [row["val/loss"] for row in rows(run / "lightning_logs/version_0/metrics.csv")[:2]]
     drawn = EventAccumulator(str(run / "val")).Reload().Scalars("loss")
     assert [point.value for point in drawn] == pytest.approx(losses)
@@ -103,7 +102,7 @@ def test_a_csv_file_beside_tensorboard(people_folder: Path, tmp_path: Path) -> N
 
 def test_a_tensorboard_elsewhere(people_folder: Path, tmp_path: Path) -> None:
     flags = ["--trainer.logger=TensorBoardLogger", f"--trainer.logger.save_dir={tmp_path / 'tb'}"]
-    run = train(arguments(people_folder, tmp_path / "runs", *flags)).folder
+    run = follow(arguments(people_folder, tmp_path / "runs", *flags)).folder
     assert not events(run)
     board = tmp_path / "tb/lightning_logs/version_0"
     assert len(EventAccumulator(str(board / "train")).Reload().Scalars("loss")) == 2
@@ -111,7 +110,7 @@ def test_a_tensorboard_elsewhere(people_folder: Path, tmp_path: Path) -> None:
 
 
 def test_nobody_is_told(people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.logger=false"))
+    run = follow(arguments(people_folder, tmp_path, "--trainer.logger=false"))
     assert not events(run.folder)
     assert "tensorboard" not in capsys.readouterr().err
     assert (run.folder / "curves.png").exists()
@@ -122,7 +121,7 @@ def test_nobody_is_told(people_folder: Path, tmp_path: Path, capsys: pytest.Capt
 def test_a_logger_of_ones_own(settings_too: bool, people_folder: Path, tmp_path: Path) -> None:
     flags = [f"--trainer.logger={__name__}.Recorder", "--trainer.logger.answer=42",
              f"--trainer.enable_autolog_hparams={settings_too}"]  # fmt: skip
-    run = train(arguments(people_folder, tmp_path, *flags))
+    run = follow(arguments(people_folder, tmp_path, *flags))
     told = Recorder.made
     assert told.answer == 42
     assert [step for step, _ in told.figures] == [1, 2, 2]
@@ -134,7 +133,9 @@ def test_a_logger_of_ones_own(settings_too: bool, people_folder: Path, tmp_path:
 
 def test_drawing_or_not_trains_the_same_network(people_folder: Path, tmp_path: Path) -> None:
     losses = [
-        train(arguments(people_folder, tmp_path, f"--trainer.logger={logger}")).metrics["test/loss"]
+        follow(arguments(people_folder, tmp_path, f"--trainer.logger={logger}")).metrics[
+            "test/loss"
+        ]
         for logger in ("true", "false")
     ]
     assert losses[0] == losses[1]

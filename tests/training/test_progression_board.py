@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import follow
 
 
 def test_scores_and_the_progression_go_to_tensorboard(people_folder: Path, tmp_path: Path) -> None:
-    run = train(
+    run = follow(
         [
             "--config=configs/folder.yaml",
             f"--data.source.root={people_folder}",
@@ -35,7 +35,7 @@ def test_scores_and_the_progression_go_to_tensorboard(people_folder: Path, tmp_p
 def test_measuring_changes_no_weight(people_folder: Path, tmp_path: Path) -> None:
     """What is drawn for measuring comes from generators of its own."""
     metrics = [
-        train(
+        follow(
             [
                 "--config=configs/folder.yaml",
                 f"--data.source.root={people_folder}",

@@ -19,11 +19,10 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, follow, main
 from facenet_demo.training.history import History
-from facenet_demo.training.objectives.naming import ClassificationTask
 from facenet_demo.training.refusals import in_words
-from facenet_demo.training.train import main, train
+from facenet_demo.training.task import FaceTask
 
 
 def arguments(people: Path, runs: Path, *more: str) -> list[str]:
@@ -192,10 +191,10 @@ def test_what_is_refused_at_once_leaves_no_folder(
 def test_faults_of_this_program_stay_tracebacks(
     people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: ClassificationTask, batch: object, stage: str) -> None:
+    def broken(self: FaceTask, batch: object, stage: str) -> None:
         raise ValueError("too many values to unpack")
 
-    monkeypatch.setattr(ClassificationTask, "_step", broken)
+    monkeypatch.setattr(FaceTask, "_step", broken)
     with pytest.raises(ValueError, match="too many values"):
         main(arguments(people_folder, tmp_path))
 
@@ -237,10 +236,10 @@ def test_a_run_that_was_never_validated_keeps_its_last_epoch_until_it_is(
     people_folder: Path, tmp_path: Path
 ) -> None:
     rarely = ["--trainer.check_val_every_n_epoch=3", "--model.schedule.name=constant"]
-    run = train(arguments(people_folder, tmp_path, *rarely)).folder
+    run = follow(arguments(people_folder, tmp_path, *rarely)).folder
     assert epochs_kept(run) == {"best": 1, "last": 1}
     assert load_checkpoint(run / "checkpoints/best.ckpt").calibration is not None
-    train(["--resume", str(run), "--trainer.max_epochs=4"])
+    follow(["--resume", str(run), "--trainer.max_epochs=4"])
     assert epochs_kept(run) == {"best": 2, "last": 3}
 
 
@@ -265,14 +264,14 @@ def test_overfitting_sees_the_same_photos_in_every_epoch(
     people_folder: Path, tmp_path: Path
 ) -> None:
     flags = [f"--trainer.callbacks={__name__}.RowsSeen", "--trainer.overfit_batches=1"]
-    train(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=3"))
+    follow(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=3"))
     first, *others = RowsSeen.seen
     assert len(first) == 4
     assert others == [first, first]
 
 
 def test_figures_of_sixteen_bits_are_counted_in_full(people_folder: Path, tmp_path: Path) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.precision=bf16-true"))
+    run = follow(arguments(people_folder, tmp_path, "--trainer.precision=bf16-true"))
     photos = len(run.data.split.rows["test"])
     right = run.metrics["test/accuracy"] * photos
     assert right == pytest.approx(round(right), abs=1e-5)
@@ -287,18 +286,18 @@ def test_a_named_early_stopping_takes_the_place_of_patience(
         "init_args": {"monitor": "val/accuracy", "mode": "max", "patience": 1},
     }
     flags = [f"--trainer.callbacks={json.dumps([stopping])}", "--model.optimizer.lr=0"]
-    run = train(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=30"))
+    run = follow(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=30"))
     assert run.metrics["stopped"] == "no better val/accuracy for 1 epochs"
     stopping["init_args"] = {"monitor": "val/loss", "patience": 1}
     flags[0] = f"--trainer.callbacks={json.dumps(stopping)}"
-    run = train(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=30"))
+    run = follow(arguments(people_folder, tmp_path, *flags, "--trainer.max_epochs=30"))
     assert run.metrics["stopped"] == "no better validation loss for 1 epochs"
     saved = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert saved["trainer"]["callbacks"]["init_args"]["patience"] == 1
 
 
 def test_a_profile_is_written_to_the_run_folder(people_folder: Path, tmp_path: Path) -> None:
-    run = train(arguments(people_folder, tmp_path, "--trainer.profiler=simple"))
+    run = follow(arguments(people_folder, tmp_path, "--trainer.profiler=simple"))
     assert "run_training_epoch" in (run.folder / "fit-profile.txt").read_text()
 
 
@@ -308,7 +307,7 @@ def test_processes_that_training_starts_tell_what_they_saw(
     """The epochs, why they ended, and the best network rather than the last one."""
     flags = ["--trainer.accelerator=cpu", "--trainer.max_epochs=50", "--run.patience=2",
              "--model.optimizer.lr=0"]  # fmt: skip
-    here = train(arguments(people_folder, tmp_path / "here", *flags)).metrics
+    here = follow(arguments(people_folder, tmp_path / "here", *flags)).metrics
     elsewhere = tmp_path / "elsewhere"
     args = arguments(people_folder, elsewhere, *flags, "--trainer.strategy=ddp_spawn")
     command = [sys.executable, str(CONFIGS.parent / "scripts/train.py"), *args]

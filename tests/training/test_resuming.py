@@ -15,11 +15,10 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.cli import CONFIGS
+from facenet_demo.training.cli import CONFIGS, follow, main
 from facenet_demo.training.interruption import Done
 from facenet_demo.training.optimization import Schedule
 from facenet_demo.training.resuming import changed, check_step, notes
-from facenet_demo.training.train import main, train
 
 STEPS = 3
 
@@ -37,7 +36,7 @@ def arguments(people: Path, runs: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def begun(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 2 epochs; read only."""
-    return train(arguments(people_folder, tmp_path_factory.mktemp("begun"))).folder
+    return follow(arguments(people_folder, tmp_path_factory.mktemp("begun"))).folder
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def error_of(capsys: pytest.CaptureFixture, *args: str) -> str:
         ("model.network.channels=[4,6]", "[4,8]", "weights are those of one network"),
         ("model.network=Torchvision", "FaceCNN", "weights are those of one network"),
         ("model.optimizer=AdamW", "SGD", "no use to another"),
-        ("model.label_smoothing=0.2", "0.1", "compared by their losses"),
+        ("model.objective.label_smoothing=0.2", "0.1", "compared by their losses"),
         ("data.source=ORL", "Folder", "photos it began with"),
         ("data.window=48", "64", "photos it began with"),
         ("data.split.val=0.3", "0.15", "photos it began with"),
@@ -139,7 +138,7 @@ def test_a_note_is_one_line_whatever_a_setting_is() -> None:
 def test_config_yaml_stays_where_the_state_does_not_fit(
     run: Path, people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    other = train(arguments(people_folder, tmp_path, "--model.network.channels=[4,6]")).folder
+    other = follow(arguments(people_folder, tmp_path, "--model.network.channels=[4,6]")).folder
     shutil.copy(other / "checkpoints/last.ckpt", run / "checkpoints/last.ckpt")
     before = (run / "config.yaml").read_text()
     said = error_of(capsys, "--resume", str(run), "--run.patience=3", "--trainer.max_epochs=3")
@@ -154,7 +153,7 @@ def test_rate_decay_and_momentum_count_from_the_next_step_on(run: Path) -> None:
     before = last(run)["state_dict"]
     flags = [f"--model.optimizer.{name}=0" for name in ("lr", "momentum", "weight_decay")]
     flags += ["--model.optimizer.first_layer_weight_decay=0.5", "--trainer.max_epochs=3"]
-    train(["--resume", str(run), *flags])
+    follow(["--resume", str(run), *flags])
     after = last(run)
     assert after["epoch"] == 2
     for name, value in after["state_dict"].items():
@@ -169,7 +168,7 @@ def test_rate_decay_and_momentum_count_from_the_next_step_on(run: Path) -> None:
 
 
 def test_the_course_of_the_rate_is_that_of_all_epochs_there_will_be(run: Path) -> None:
-    train(["--resume", str(run), "--trainer.max_epochs=4", "--model.optimizer.lr=0.02"])
+    follow(["--resume", str(run), "--trainer.max_epochs=4", "--model.optimizer.lr=0.02"])
     course = Schedule()
     # After the last step of each epoch.
     expected = [0.05 * course.factor(0.5), 0.05 * course.factor(1)]
@@ -178,7 +177,7 @@ def test_the_course_of_the_rate_is_that_of_all_epochs_there_will_be(run: Path) -
 
 
 def test_another_course_of_the_rate(run: Path) -> None:
-    train(["--resume", str(run), "--trainer.max_epochs=3", "--model.schedule.name=constant"])
+    follow(["--resume", str(run), "--trainer.max_epochs=3", "--model.schedule.name=constant"])
     assert rates(run)[-1] == pytest.approx(0.05)
 
 
@@ -186,10 +185,10 @@ def test_another_course_of_the_rate(run: Path) -> None:
 def test_patience(patience: int, people_folder: Path, tmp_path: Path) -> None:
     """With a rate of 0 only the batch statistics move, so the loss soon stops falling."""
     args = ["--run.patience=1", "--model.optimizer.lr=0", "--trainer.max_epochs=30"]
-    run = train(arguments(people_folder, tmp_path, *args))
+    run = follow(arguments(people_folder, tmp_path, *args))
     best = torch.load(run.folder / "checkpoints/best.ckpt", weights_only=True)["epoch"] + 1
     assert run.metrics["epochs"] == best + 1
-    assert train(["--resume", str(run.folder)]).metrics["epochs"] == best + 1, "it is at its end"
+    assert follow(["--resume", str(run.folder)]).metrics["epochs"] == best + 1, "it is at its end"
     assert main(["--resume", str(run.folder), f"--run.patience={patience}"]) == 0
     metrics = json.loads((run.folder / "metrics.json").read_text())
     if patience:
@@ -201,8 +200,8 @@ def test_patience(patience: int, people_folder: Path, tmp_path: Path) -> None:
 
 
 def test_config_yaml_says_since_when(run: Path) -> None:
-    train(["--resume", str(run), "--model.optimizer.lr=0.02", "--trainer.max_epochs=3"])
-    train(["--resume", str(run), "--run.false_accept_rate=0.1"])
+    follow(["--resume", str(run), "--model.optimizer.lr=0.02", "--trainer.max_epochs=3"])
+    follow(["--resume", str(run), "--run.false_accept_rate=0.1"])
     text = (run / "config.yaml").read_text()
     assert text.splitlines()[:3] == [
         "# After epoch 2: model.optimizer.lr 0.02, before 0.05",
@@ -217,15 +216,15 @@ def test_config_yaml_says_since_when(run: Path) -> None:
 
 def test_photos_may_have_moved(people_folder: Path, tmp_path: Path) -> None:
     people = shutil.copytree(people_folder, tmp_path / "people")
-    run = train(arguments(people, tmp_path / "runs")).folder
+    run = follow(arguments(people, tmp_path / "runs")).folder
     people.rename(tmp_path / "moved")
-    train(["--resume", str(run), f"--data.source.root={tmp_path / 'moved'}"])
+    follow(["--resume", str(run), f"--data.source.root={tmp_path / 'moved'}"])
     assert f"root: {tmp_path / 'moved'}" in (run / "config.yaml").read_text()
 
 
 def test_where_nothing_was_learned_yet_all_may_change(run: Path) -> None:
     shutil.rmtree(run / "checkpoints")
-    again = train(["--resume", str(run), "--model.network.channels=[4,6]", "--data.batch_size=6",
+    again = follow(["--resume", str(run), "--model.network.channels=[4,6]", "--data.batch_size=6",
                    "--seed_everything=1", "--model.optimizer=AdamW"])  # fmt: skip
     assert again.folder == run
     assert last(run)["global_step"] == 2 * 2

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from small_training import config_of
 
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings, Torchvision
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, configured_data, parse
 from facenet_demo.training.optimization import SGD, AdamW
+from facenet_demo.training.parser import as_yaml
 from facenet_demo.training.settings import flat
 
 
@@ -54,7 +56,7 @@ def config(path: Path, content: dict[str, Any]) -> str:
 def settings(*args: str, of: str) -> tuple[str, dict[str, Any]]:
     """The class that a setting comes to, and what it is set to."""
     first, second = of.split(".")
-    found = parse(args).config[first][second].as_dict()
+    found = config_of(args)[first][second].as_dict()
     return found["class_path"].rpartition(".")[2], found["init_args"]
 
 
@@ -141,13 +143,13 @@ def test_a_class_from_elsewhere_with_settings_that_must_be_given(base: str) -> N
 )
 def test_a_name_is_read_back_as_it_was(name: str, tmp_path: Path) -> None:
     saved = tmp_path / "saved.yaml"
-    saved.write_text(parse([f"--run.name={name}"]).as_yaml())
-    assert parse([f"--config={saved}"]).config["run"]["name"] == name
+    saved.write_text(as_yaml(config_of([f"--run.name={name}"])))
+    assert config_of([f"--config={saved}"])["run"]["name"] == name
 
 
 def test_a_small_rate_is_read_back_as_a_number(tmp_path: Path) -> None:
     saved = tmp_path / "saved.yaml"
-    saved.write_text(parse(["--model.optimizer.lr=1e-5"]).as_yaml())
+    saved.write_text(as_yaml(config_of(["--model.optimizer.lr=1e-5"])))
     assert settings(f"--config={saved}", of="model.optimizer")[1]["lr"] == 1e-5
 
 
@@ -161,7 +163,7 @@ def test_places_hold_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     mine = config(here / "mine.yaml", {"trainer": {"callbacks": callbacks}})
     args = [f"--config={CONFIGS / 'folder.yaml'}", mine, "--data.source.root=people"]
-    (here / "saved.yaml").write_text(parse(args).as_yaml())
+    (here / "saved.yaml").write_text(as_yaml(config_of(args)))
     monkeypatch.chdir(elsewhere)
     saved = here / "saved.yaml"
     found = flat(yaml.safe_load(saved.read_text()))
@@ -172,7 +174,7 @@ def test_places_hold_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found["run.folder"] == "runs", "new runs go where one works"
     assert configured_data(saved).source.root == here / "people"
     monkeypatch.chdir(tmp_path)  # a file may write only below the folder one works in
-    assert parse([f"--config={saved}"]).config["data"]["source"]["init_args"]["root"] == (
+    assert config_of([f"--config={saved}"])["data"]["source"]["init_args"]["root"] == (
         here / "people"
     )
 
@@ -183,7 +185,7 @@ def test_a_tilde_in_a_config_is_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     source = {"class_path": "Folder", "init_args": {"root": "~/people"}}
     own = config(tmp_path / "own.yaml", {"data": {"source": source}})
-    found = parse([own, "--run.folder=~/my runs"]).config
+    found = config_of([own, "--run.folder=~/my runs"])
     assert found["data"]["source"]["init_args"]["root"] == tmp_path / "people"
     assert found["run"]["folder"] == tmp_path / "my runs"
     assert configured_data(tmp_path / "own.yaml").source.root == tmp_path / "people"

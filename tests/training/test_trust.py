@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 from lightning.pytorch.loggers import CSVLogger
+from small_training import config_of
 
 from facenet_demo.search import command as search
 from facenet_demo.system.errors import UserError
-from facenet_demo.training import train as training
+from facenet_demo.training import cli as training
 from facenet_demo.training import trust
-from facenet_demo.training.cli import build, configured_data, parse
+from facenet_demo.training.cli import configured_data, parse
+from facenet_demo.training.parser import as_yaml
 from facenet_demo.visualize import command as visualize
 
 LAMBDA = "lightning.pytorch.callbacks.LambdaCallback"
@@ -62,7 +64,7 @@ def was_imported(name: str) -> bool:
         "torch.hub.load",
         "torch.utils.cpp_extension.load_inline",
         "facenet_demo.system.files.shutil.rmtree",  # reached through a module of this package
-        "facenet_demo.training.train.main",
+        "facenet_demo.training.cli.main",
         {"class_path": "subprocess.getoutput", "init_args": {"cmd": "touch ran"}},
         {"class_path": "functools.partial", "init_args": {"func": "os.system"}},
         {"class_path": "torch.nn.Linear", "init_args": {"in_features": 1, "out_features": 1}},
@@ -77,7 +79,7 @@ def test_a_config_names_nothing_that_could_run_a_command(
     for callbacks in (callback, [callback]):
         config = written(tmp_path, {"trainer": {"callbacks": callbacks}})
         with pytest.raises(UserError, match=r"A file names .* not part of this program"):
-            build([f"--config={config}"])
+            parse([f"--config={config}"])
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
@@ -140,7 +142,7 @@ def test_a_function_of_an_imported_module_is_not_called_in_place_of_a_class(
 
 def test_import_lets_a_config_name_a_module(spy: str, tmp_path: Path) -> None:
     config = written(tmp_path, {"trainer": {"callbacks": [{"class_path": f"{spy}.Spy"}]}})
-    parsed = parse([f"--import={spy}", f"--config={config}"]).config
+    parsed = config_of([f"--import={spy}", f"--config={config}"])
     assert was_imported(spy)
     assert parsed.trainer.callbacks[0].class_path == f"{spy}.Spy"
 
@@ -176,7 +178,7 @@ def test_what_is_typed_may_name_any_module(spy: str, tmp_path: Path) -> None:
         [f'--trainer.callbacks=[{{"class_path": "{spy}.Spy"}}]'],
         ["--trainer.callbacks", f"{spy}.Spy"],
     ):
-        callbacks = parse(typed).config.trainer.callbacks
+        callbacks = config_of(typed).trainer.callbacks
         (callback,) = callbacks if isinstance(callbacks, list) else [callbacks]
         assert callback.class_path == f"{spy}.Spy"
 
@@ -197,7 +199,7 @@ def test_callbacks_and_loggers_of_lightning_that_stay_here_are_built(tmp_path: P
             "logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "logs"}},
         }
     }
-    parsed = parse([f"--config={written(tmp_path, content)}"]).config
+    parsed = config_of([f"--config={written(tmp_path, content)}"])
     assert len(parsed.trainer.callbacks) == 3
     assert parsed.trainer.logger.class_path.endswith(CSVLogger.__name__)
 
@@ -244,7 +246,7 @@ def test_the_winner_of_a_search_may_hold_what_was_typed(tmp_path: Path) -> None:
     typed = [f"--run.folder={tmp_path}/runs/", "--trainer.logger=CSVLogger",
              f"--trainer.logger.save_dir={tmp_path}"]  # fmt: skip
     config = tmp_path / "winner.yaml"
-    config.write_text(parse(typed).as_yaml())
+    config.write_text(as_yaml(config_of(typed)))
     with pytest.raises(UserError, match="may only name places"):
         parse([f"--config={config}"])
     parse([f"--config={config}"], typed=typed)
@@ -296,7 +298,7 @@ def test_a_run_that_a_file_describes_lies_below_the_working_folder(tmp_path: Pat
 def test_the_name_of_a_run_is_no_path(name: str, tmp_path: Path) -> None:
     config = written(tmp_path, {"run": {"name": name}})
     with pytest.raises(UserError, match="name must be the name of a folder"):
-        build([f"--config={config}", f"--run.folder={tmp_path / 'runs'}"])
+        parse([f"--config={config}", f"--run.folder={tmp_path / 'runs'}"])
     assert not (tmp_path / "runs").exists()
 
 

@@ -13,15 +13,15 @@ from PIL import Image
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import TrainedNetwork
-from facenet_demo.training.cli import configured_data
-from facenet_demo.training.train import TrainedRun, train
+from facenet_demo.training.cli import configured_data, follow
+from facenet_demo.training.train import TrainedRun
 from facenet_demo.visualize.command import _network_facts, main, visualize
 
 
 @pytest.fixture(scope="module")
 def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A small network trained briefly on drawn people."""
-    return train(
+    return follow(
         [
             "--config=configs/folder.yaml",
             f"--data.source.root={people_folder}",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from drawing import draw_people
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.system.errors import UserError
@@ -57,7 +57,7 @@ def test_folder_names_that_are_no_valid_text_are_people_too(tmp_path: Path) -> N
             (root / person).rename(root / os.fsdecode(name))
     except (OSError, UnicodeError):
         pytest.skip("this file system refuses the name")
-    data = FaceDataModule(Folder(root), window=32, split=SplitSettings(val=1, test=1))
+    data = DataSettings(Folder(root), window=32, split=SplitSettings(val=1, test=1)).build()
     assert len(set(data.people)) == 2
     assert all(person.startswith("Zo") for person in data.people)
     write_json(tmp_path / "splits.json", data.split.record(data.crops))

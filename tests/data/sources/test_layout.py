@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from drawing import draw_people
 
-from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.sources import LFW, Folder
 from facenet_demo.data.sources.layout import doubts_about_layout
 from facenet_demo.data.splits import SplitSettings
@@ -77,7 +77,7 @@ def test_groups_of_people_are_said(tmp_path: Path) -> None:
 def test_one_level_too_high_is_told_by_the_error(tmp_path: Path) -> None:
     draw_people(tmp_path / "people", num_people=2, num_photos=3)
     with pytest.raises(UserError, match=r"two people.*people \(p0, p1\): taken as one person"):
-        _ = FaceDataModule(Folder(tmp_path), window=32).split
+        _ = DataSettings(Folder(tmp_path), window=32).build().split
 
 
 def split_folder(root: Path, **counts: int) -> Path:
@@ -102,24 +102,24 @@ def stages_of(data: FaceDataModule) -> dict[str, Counter[str]]:
 
 def test_the_folders_own_split_is_kept(tmp_path: Path) -> None:
     root = split_folder(tmp_path, train=3, val=1, test=2)
-    data = FaceDataModule(Folder(root, split_folders="keep"), window=32)
+    data = DataSettings(Folder(root, split_folders="keep"), window=32).build()
     assert data.people == ["p0", "p1"]
     assert stages_of(data) == {"train": {"train": 6}, "val": {"val": 2}, "test": {"test": 4}}
 
 
 def test_what_has_no_folder_is_drawn_from_the_photos_that_teach(tmp_path: Path) -> None:
     root = split_folder(tmp_path, train=3, test=2)
-    data = FaceDataModule(
+    data = DataSettings(
         Folder(root, split_folders="keep"), window=32, split=SplitSettings(val=1, test=0.5)
-    )
+    ).build()
     assert stages_of(data) == {"train": {"train": 4}, "val": {"train": 2}, "test": {"test": 4}}
 
 
 def test_pooled_photos_are_split_anew(tmp_path: Path) -> None:
     root = split_folder(tmp_path, train=3, test=2)
-    data = FaceDataModule(
+    data = DataSettings(
         Folder(root, split_folders="pool"), window=32, split=SplitSettings(val=1, test=1)
-    )
+    ).build()
     assert {stage: len(rows) for stage, rows in data.split.rows.items()} == {
         "train": 6, "val": 2, "test": 2,
     }  # fmt: skip
@@ -129,14 +129,14 @@ def test_it_is_asked_for_on_the_command_line(tmp_path: Path) -> None:
     root = photos(tmp_path, *SPLIT)
     flags = [f"--config={CONFIGS / 'folder.yaml'}", f"--data.source.root={root}"]
     for how in ("pool", "keep"):
-        cli = parse([*flags, f"--data.source.split_folders={how}"])
-        assert cli.config["data"]["source"]["init_args"]["split_folders"] == how
+        recipe = parse([*flags, f"--data.source.split_folders={how}"]).recipe
+        assert recipe.data.source.split_folders == how
     with pytest.raises(UserError, match="split_folders"):
         parse([*flags, "--data.source.split_folders=both"])
 
 
 def test_a_split_of_photos_is_none_of_people(tmp_path: Path) -> None:
     root = split_folder(tmp_path, train=3, test=2)
-    data = FaceDataModule(Folder(root, split_folders="keep"), window=32, target="landmarks")
+    data = DataSettings(Folder(root, split_folders="keep"), window=32, target="landmarks").build()
     with pytest.raises(UserError, match="split_folders pool"):
         _ = data.split

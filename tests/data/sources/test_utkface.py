@@ -8,8 +8,7 @@ from PIL import Image
 
 from facenet_demo.data.sources import UTKFace
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.cli import CONFIGS
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import CONFIGS, follow
 
 # The layout of the real ones; the last lacks a part, as three of them do.
 NAMES = {
@@ -42,7 +41,7 @@ def test_the_shipped_config_learns_ages(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     for i in range(20):
         Image.fromarray(draw_face(i)).save(tmp_path / f"faces/{i + 5}_0_1_{i}.jpg.chip.jpg")
-    run = train([
+    run = follow([
         f"--config={CONFIGS / 'utkface.yaml'}", f"--data.source.root={tmp_path / 'faces'}",
         f"--run.folder={tmp_path}", "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false",
     ])  # fmt: skip

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -8,19 +10,23 @@ from sklearn.metrics import f1_score, top_k_accuracy_score
 from small_training import make_trainer
 from torch.utils.data import DataLoader
 
+from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.networks import FaceCNN
-from facenet_demo.training.objectives.naming import ClassificationTask
+from facenet_demo.training.objectives import Naming
 from facenet_demo.training.optimization import SGD, Schedule
+from facenet_demo.training.task import FaceTask
 
 NUM_PEOPLE, WINDOW = 7, 16
 PEOPLE = [f"p{i}" for i in range(NUM_PEOPLE)]
 
 
-def make_task(**settings: object) -> ClassificationTask:
+FACTS = Facts(PEOPLE, WINDOW, 1.0, ([0.5] * 3, [0.25] * 3))
+
+
+def make_task(facts: Facts = FACTS, **settings: object) -> FaceTask:
     torch.manual_seed(0)
-    network = FaceCNN(channels=(4, 8), dropout=0.0)
-    return ClassificationTask(PEOPLE, WINDOW, network=network, **settings)
+    return FaceTask(facts, FaceCNN(channels=(4, 8), dropout=0.0), **settings)
 
 
 def loader(num_photos: int, batch_size: int) -> DataLoader:
@@ -81,7 +87,7 @@ def test_an_epoch_counts_its_own_steps_also_where_it_ends_early(max_steps: int) 
     if max_steps < 0:  # else the epoch ended before its validation
         images, labels = (torch.stack(v) for v in list(zip(*photos.dataset, strict=True))[:2])
         with torch.no_grad():
-            losses = task.eval().loss(task.network(images), labels)
+            losses = task.eval().goal.loss(task.network(images), labels)
         assert recorded.metrics[1]["val/loss"] == pytest.approx(losses.mean().item())
 
 
@@ -90,14 +96,14 @@ def test_label_smoothing_is_the_one_of_cross_entropy() -> None:
     share = 0.2
     wanted = torch.nn.functional.one_hot(labels, NUM_PEOPLE) * (1 - share) + share / NUM_PEOPLE
     by_hand = -(wanted * logits.log_softmax(1)).sum(1).mean()
-    loss = make_task(label_smoothing=share).loss(logits, labels).mean()
+    loss = Naming(share).build(FACTS).loss(logits, labels).mean()
     torch.testing.assert_close(loss, by_hand)
 
 
 def test_the_answer_to_a_stranger_is_everybody_alike_and_padding_costs_nothing() -> None:
     logits = torch.randn(4, NUM_PEOPLE, requires_grad=True)
     labels = torch.tensor([2, STRANGER, PADDED, STRANGER])
-    loss = make_task(label_smoothing=0.2).loss(logits, labels)
+    loss = Naming(0.2).build(FACTS).loss(logits, labels)
     chances = logits.softmax(1)
     for row in (1, 3):
         alike = torch.full((NUM_PEOPLE,), 1 / NUM_PEOPLE)
@@ -125,7 +131,7 @@ def test_strangers_teach_but_do_not_count() -> None:
 
 
 def test_pixel_statistics_become_the_networks_normalization() -> None:
-    task = make_task(pixel_statistics=([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]))
+    task = make_task(replace(FACTS, pixel_statistics=([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])))
     assert task.network.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert task.network.std.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
 

@@ -7,16 +7,18 @@ import torch
 from small_training import make_trainer
 from torch.utils.data import DataLoader
 
-from facenet_demo.data.datamodule import LANDMARKS, FaceDataModule
+from facenet_demo.data.datamodule import DataSettings, FaceDataModule
+from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import Batch
 from facenet_demo.data.sources import ORL
 from facenet_demo.data.splits import SplitSettings
+from facenet_demo.data.targets import LANDMARKS
 from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.cli import CONFIGS, build
-from facenet_demo.training.objectives.numbers import RegressionTask, normalised_error
-from facenet_demo.training.train import train
+from facenet_demo.training.cli import CONFIGS, follow
+from facenet_demo.training.objectives.numbers import Numbers, normalised_error
+from facenet_demo.training.task import FaceTask
 
 
 def test_the_error_is_counted_in_eye_distances() -> None:
@@ -31,8 +33,9 @@ def test_the_error_is_counted_in_eye_distances() -> None:
 def test_metrics_equal_those_by_hand_for_any_batch_size(batch_size: int) -> None:
     torch.manual_seed(0)
     mean, std = torch.rand(10), torch.rand(10) + 0.5
-    task = RegressionTask(LANDMARKS, 16, target_statistics=(mean.tolist(), std.tolist()),
-                          network=FaceCNN((4, 8), dropout=0.0))  # fmt: skip
+    statistics = (mean.tolist(), std.tolist())
+    facts = Facts(LANDMARKS, 16, 1.0, ([0.5] * 3, [0.25] * 3), statistics)
+    task = FaceTask(facts, FaceCNN((4, 8), dropout=0.0), Numbers())
     images, targets = torch.rand(20, 3, 16, 16), torch.rand(20, 10)
     labels = torch.zeros(20, dtype=torch.int64)
     labels[13] = -1  # fills up a batch, and counts nowhere
@@ -52,9 +55,9 @@ def test_metrics_equal_those_by_hand_for_any_batch_size(batch_size: int) -> None
 
 
 def landmark_data(**settings: object) -> FaceDataModule:
-    return FaceDataModule(
+    return DataSettings(
         ORL(), split=SplitSettings(val=6, test=10), target="landmarks", **settings
-    )
+    ).build()
 
 
 def test_what_it_is_judged_by_is_moved_and_does_not_depend_on_the_batch() -> None:
@@ -66,7 +69,7 @@ def test_what_it_is_judged_by_is_moved_and_does_not_depend_on_the_batch() -> Non
     torch.testing.assert_close(windows[3:4], alone)
     torch.testing.assert_close(theta[3:4], theta_alone)
     assert (torch.linalg.det(theta[:, :, :2]) > 0).all()
-    places = data.targets(rows, theta).unflatten(1, (5, 2))
+    places = data.target.values(rows, theta).unflatten(1, (5, 2))
     assert places.std(0).min() > 0.005
     assert (places[:, 0, 0] < places[:, 1, 0]).all()  # left eye, right eye
     people = {
@@ -76,14 +79,14 @@ def test_what_it_is_judged_by_is_moved_and_does_not_depend_on_the_batch() -> Non
 
 
 def test_the_shipped_config_beats_the_mean_shape(tmp_path: Path) -> None:
-    run = train([
+    run = follow([
         f"--config={CONFIGS / 'orl_landmarks.yaml'}", f"--run.folder={tmp_path}",
         "--trainer.max_epochs=8", "--run.draw_every=4", "--trainer.enable_progress_bar=false",
     ])  # fmt: skip
     rows = run.data.split.rows["test"]
     images = torch.from_numpy(run.data.crops.images[rows]).permute(0, 3, 1, 2)
     windows, theta = run.data.evaluation_windows(images, rows)
-    wanted = run.data.targets(rows, theta)
+    wanted = run.data.target.values(rows, theta)
     assert run.metrics["test/nme"] < run.metrics["test/nme_of_mean_shape"] / 1.5
     # The checkpoint alone answers the same.
     trained = load_checkpoint(run.folder / "checkpoints/best.ckpt")
@@ -101,4 +104,4 @@ def test_a_data_set_without_numbers_says_so(people_folder: Path, tmp_path: Path)
             f"--run.folder={tmp_path}", "--data.target=number", "--data.split.val=1",
             "--data.split.test=1"]  # fmt: skip
     with pytest.raises(UserError, match="knows no number of its photos"):
-        build(args)
+        follow(args)

@@ -1,0 +1,108 @@
+"""All that makes a run, as plain values: what a command line is parsed to, and config.yaml holds.
+
+    recipe = Recipe(data=DataSettings(Folder("my_people")), trainer={"max_epochs": 20})
+    run = train(recipe)
+
+`replace(recipe, seed=1)` is the same training with another seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from facenet_demo.data.datamodule import DataSettings
+from facenet_demo.networks import FaceCNN, NetworkSettings
+from facenet_demo.training.objectives import Naming, Numbers, Objective
+from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The run: where it goes, when it ends, what is drawn.
+
+    Args:
+        folder: Where run folders go.
+        name: First part of the run folder's name.
+        patience: Training stops after so many epochs without a better validation loss; 0: never.
+        false_accept_rate: Chance at which a stranger may get a name; it sets the threshold of
+            "unknown".
+        draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
+            switches all TensorBoard pictures off.
+        measure_every: Epochs between two measurements of parts and people in each layer, drawn as
+            curves in TensorBoard, with the progression after the test; 0, as it is, measures
+            nothing. Each takes as long as a few epochs of ORL.
+        contact_sheet: Write people.html into the run folder before training: the face that was
+            taken of each photo, those of photos with several faces marked.
+    """
+
+    folder: Path = Path("runs")
+    name: str = "run"
+    patience: int = 30
+    false_accept_rate: float = 0.01
+    draw_every: int = 10
+    measure_every: int = 0
+    contact_sheet: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("patience", "draw_every", "measure_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}.")
+        if not 0 <= self.false_accept_rate < 1:
+            raise ValueError(
+                f"false_accept_rate must be at least 0 and below 1, not {self.false_accept_rate}."
+            )
+        parts = PurePath("runs", self.name).parts
+        if parts != ("runs", self.name) or parts[-1] == ".." or not self.name.isprintable():
+            raise ValueError(
+                f"name must be the name of a folder, without any /, not {self.name!r}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All settings of a training.
+
+    Attributes:
+        data: the photos, which of them teach, and how they are shown.
+        network: what is trained.
+        objective: what it is trained for. `Naming()`, which tells people apart, stands for
+            `Numbers()` where the data's target is landmarks or a number.
+        optimizer: how its weights move.
+        schedule: of the learning rate.
+        torch_compile: let torch.compile write code for the network.
+        run: where the run goes, when it ends, what is drawn.
+        trainer: arguments of Lightning's Trainer that are not its defaults.
+        seed: of all that is drawn by chance; True draws one.
+
+    Raises:
+        ValueError: if the objective cannot learn what the data teach.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    network: NetworkSettings = field(default_factory=FaceCNN)
+    objective: Objective = field(default_factory=Naming)
+    optimizer: OptimizerSettings = field(default_factory=SGD)
+    schedule: Schedule = field(default_factory=Schedule)
+    torch_compile: bool = False
+    run: RunSettings = field(default_factory=RunSettings)
+    trainer: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        target = self.data.target
+        if target not in self.objective.targets and self.objective == Naming():
+            object.__setattr__(self, "objective", Numbers())
+        if target not in self.objective.targets:
+            name, learned = type(self.objective).__name__, " or ".join(self.objective.targets)
+            raise ValueError(
+                f"The objective {name} learns {learned}, and the data's target is {target}. Set "
+                "another objective, or another target."
+            )
+
+    def with_seed(self, seed: int) -> Recipe:
+        """The same training with another seed, and the photos split by it."""
+        split = replace(self.data.split, seed=seed)
+        return replace(self, seed=seed, data=replace(self.data, split=split))
