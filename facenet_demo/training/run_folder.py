@@ -26,7 +26,6 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from facenet_demo import __version__
 from facenet_demo.system.errors import UserError
 
 _PACKAGES = (
@@ -103,21 +102,22 @@ def _event_name(second: int, rest: str) -> str:
 
 def environment() -> dict[str, Any]:
     """Versions, machine and commit: what else a result may depend on."""
-    installed: dict[str, str | None] = {}
-    for package in _PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            installed[package] = None
     return {
-        "facenet_demo": __version__,
+        "facenet_demo": _version("facenet_demo"),
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": installed,
+        "packages": {package: _version(package) for package in _PACKAGES},
         "cuda": torch.version.cuda,
         "num_threads": torch.get_num_threads(),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _git_commit() -> str | None:

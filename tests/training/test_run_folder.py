@@ -12,6 +12,7 @@ import pytest
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
+import facenet_demo
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.run_folder import environment, new_run_folder, outlive_events
 
@@ -77,6 +78,7 @@ def test_a_place_that_lightning_takes_for_urls_is_refused_before_any_work(tmp_pa
 
 def test_environment_names_what_is_installed() -> None:
     found = environment()
+    assert found["facenet_demo"] == facenet_demo.__version__
     assert found["packages"]["lightning"] == metadata.version("lightning")
     assert found["python"] == ".".join(str(v) for v in sys.version_info[:3])
 
