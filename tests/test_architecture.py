@@ -1,4 +1,4 @@
-"""The house keeps its order: a module imports from its own floor or from those below."""
+"""The house keeps the order that CONTRIBUTING.md draws; `house.py` finds what breaks it."""
 
 from __future__ import annotations
 
@@ -6,90 +6,106 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
+from house import FRONT_DOOR, Package, room
 
 import facenet_demo
 
-PACKAGE = Path(facenet_demo.__file__).parent
-FLOORS = [
-    set(floor.split())
-    for floor in (
-        "__init__ system",
-        "basics faces features pictures report",
-        "networks",
-        "data",
-        "predict training",
-        "search visualize",
-        "benchmarks",
-    )
-]
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDER = Path(facenet_demo.__file__).parent
+ROOT = FOLDER.parent
+MAP = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+FLOORS = [line.split() for line in MAP.split("```floors\n")[1].split("```")[0].splitlines()]
+HOUSE = Package(FOLDER, FLOORS)
 # To standard output: what programs, and processes that started one, read.
 MAY_PRINT = {"predict/command.py", "predict/onnx_trial.py", "benchmarks/features.py"}
 
 
-def part(module: str) -> str:
-    """The part of the house a dotted name belongs to: facenet_demo.data.crops -> faces."""
-    return [*module.split("."), "__init__"][1]
+# The order
 
 
-def imported(path: Path) -> set[str]:
-    """Dotted names of this project's modules that a file imports, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module)
-            if node.module == "facenet_demo":
-                found |= {f"facenet_demo.{alias.name}" for alias in node.names}
-    return {name for name in found if name and name.startswith("facenet_demo")}
+def test_rooms_import_from_lower_floors_only() -> None:
+    found = HOUSE.upward()
+    assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    others = {part(name) for name in imported(path)} - {own}
-    upward = {other for other in others if other in FLOOR and FLOOR[other] > FLOOR[own]}
-    assert not upward
+def test_imports_lead_in_no_circle() -> None:
+    found = HOUSE.circle()
+    assert not found, "\n".join(found)
 
 
-def test_every_part_has_a_floor() -> None:
-    parts = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in MODULES}
-    assert parts == set(FLOOR)
+def test_every_room_is_on_the_map_and_the_house_stays_small() -> None:
+    rooms = [name for floor in FLOORS for name in floor]
+    assert {*rooms, FRONT_DOOR} == {room(module) for module in HOUSE.modules}
+    assert len(rooms) <= 16
+    assert len(FLOORS) <= 7
+    assert len(HOUSE.arrows()) <= 60, sorted(HOUSE.arrows())
+
+
+def test_the_map_names_what_is_there() -> None:
+    """Each file that it names lies in the room under which it stands."""
+    drawing = MAP.split("facenet_demo/\n")[1].split("configs/")[0]
+    own = ""
+    for line in drawing.splitlines():
+        if started := re.match(r"  (\w+)/", line):
+            own = started[1]
+        for name in re.findall(r"\b(\w+\.py)\b", line.partition("scripts/")[0]):
+            assert list((FOLDER / own).rglob(name)), line
+    assert set(re.findall(r"(?m)^  (\w+)/", drawing)) == {n for floor in FLOORS for n in floor}
+
+
+# What rooms may know
+
+
+def rooms_below(name: str) -> set[str]:
+    """The rooms that one imports from."""
+    return {below for above, below in HOUSE.arrows() if above == name}
 
 
 def test_features_take_any_module() -> None:
     """They know neither Lightning nor the networks of this project."""
-    for path in (PACKAGE / "features").glob("*.py"):
-        assert "lightning" not in path.read_text()
-        assert {part(name) for name in imported(path)} <= {"features", "system"}
+    assert rooms_below("features") <= {"system"}
+    for path in (FOLDER / "features").rglob("*.py"):
+        assert "lightning" not in path.read_text("utf-8"), path
+
+
+def test_a_report_is_made_of_plain_values() -> None:
+    assert rooms_below("report") <= {"system"}
+    for path in (FOLDER / "report").rglob("*.py"):
+        assert not re.search(r"(?m)^\s*(import|from) torch", path.read_text("utf-8")), path
+
+
+def test_predicting_leads_to_no_lightning() -> None:
+    """On no way from there; `test_naming_a_face_needs_no_lightning` sees it run without."""
+    reached = {module for module in HOUSE.modules if room(module) == "predict"}
+    before = 0
+    while len(reached) > before:
+        before = len(reached)
+        reached |= {each.imported for each in HOUSE.imports if each.importer in reached}
+    for module in reached:
+        text = HOUSE.modules[module].read_text("utf-8")
+        assert not re.search(r"(?m)^\s*(import|from) lightning", text), module
 
 
 def test_scripts_hold_no_logic() -> None:
-    scripts = list((PACKAGE.parent / "scripts").glob("*.py"))
+    scripts = list((ROOT / "scripts").glob("*.py"))
     assert scripts
     for script in scripts:
         text = script.read_text()
         assert len(text.splitlines()) < 10
-        assert imported(script) == {"facenet_demo.system.start"}, (
-            "it watches for Ctrl-C from the first"
-        )
+        imports = re.findall(r"(?m)^\s*(?:from|import) (\S+)", text)
+        assert imports == ["facenet_demo.system.start"], "it watches for Ctrl-C from the first"
         (module,) = re.findall(r'start\("facenet_demo\.([\w.]+)"\)', text)
-        assert "def main(" in (PACKAGE / f"{module.replace('.', '/')}.py").read_text()
+        assert "def main(" in (FOLDER / f"{module.replace('.', '/')}.py").read_text()
 
 
 def test_text_reaches_the_terminal_one_way() -> None:
     """Through `PlainConsole`, which takes no name for markup and lets none move the cursor."""
-    for path in MODULES:
+    for path in HOUSE.modules.values():
         tree = ast.parse(path.read_text())
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         made = {node.func.id for node in ast.walk(tree)
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
-        own = path.relative_to(PACKAGE).as_posix()
+        own = path.relative_to(FOLDER).as_posix()
         assert not names & {"from_markup", "render_markup"}, own
         assert not attributes & {"from_markup", "render_str"}, own
         assert "Console" not in made, own
