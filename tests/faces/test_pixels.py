@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
-import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,6 @@ from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.faces.photos import ImageError, read_image, read_photo
 from facenet_demo.faces.pixels import to_rgb
 from facenet_demo.predict.reader import as_photo
-from facenet_demo.system.threads import Limit
 
 FACE = np.array(Image.open(ORL().samples()[0].path))  # grey, uint8 (112, 92)
 
@@ -243,37 +241,3 @@ def test_how_large_a_jpeg_may_be_is_bounded(
     else:
         with pytest.raises(ImageError, match=f"4800 x 3600 pixels are more than {max_pixels}"):
             read_photo(tmp_path / "a.jpg", max_pixels)
-
-
-def test_threads_together_keep_a_limit() -> None:
-    limit, lock, taken, most = Limit(10), threading.Lock(), 0, 0
-    two = threading.Barrier(2)  # two are let in together
-
-    def work() -> None:
-        nonlocal taken, most
-        with limit.taking(5):
-            with lock:
-                taken += 5
-                most = max(most, taken)
-            two.wait(30)
-            with lock:
-                taken -= 5
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 10
-
-
-def test_what_is_more_than_the_limit_is_taken_alone() -> None:
-    limit = Limit(10)
-    with limit.taking(30):
-        pass
-    with limit.taking(10):
-        pass
-    with pytest.raises(RuntimeError), limit.taking(30):
-        raise RuntimeError
-    with limit.taking(30):
-        pass

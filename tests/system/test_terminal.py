@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from facenet_demo.system.terminal import PlainConsole, console, track
-from facenet_demo.system.texts import printable, printable_lines
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold]t[/b] :smile:\r\n\u202e\x9b1m"
 
@@ -20,22 +19,6 @@ def shown(*renderables: object) -> str:
     console = PlainConsole(file=file, width=200, force_terminal=True, color_system=None)
     console.print(*renderables)
     return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a\x1b[2Jb\nc\u202ed é李😀", "a\\x1b[2Jb\\nc\\u202ed é李😀"),
-        ("\udcff\t\x9b", "\\udcff\\t\\x9b"),
-        ("क\u200dष \u200c", "क\u200dष \u200c"),
-    ],
-)
-def test_no_name_moves_the_cursor(text: str, expected: str) -> None:
-    assert printable(text) == expected
-
-
-def test_a_message_keeps_its_lines() -> None:
-    assert printable_lines("a\x1b\nb") == "a\\x1b\nb"
 
 
 def table_of(text: object) -> Table:

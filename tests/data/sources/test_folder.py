@@ -1,8 +1,9 @@
-"""Folders as users have them; what else a folder may be is in test_sources.py."""
+"""Folders as users have them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,70 @@ from facenet_demo.data.sources import Folder
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_a_folder_per_person_sorted(tmp_path: Path) -> None:
+    wanted = [("Ada", "Ada/1.jpg"), ("Ada", "Ada/2.png"), ("Zoë", "Zoë/holiday/3.jpg")]
+    for _, name in reversed(wanted):
+        touch(tmp_path / name)
+    touch(tmp_path / "readme.txt")
+    touch(tmp_path / "Ada" / ".hidden.jpg")
+    touch(tmp_path / ".git" / "x.jpg")
+    (tmp_path / "Empty").mkdir()
+    found = [(s.person, str(s.path.relative_to(tmp_path))) for s in Folder(tmp_path).samples()]
+    assert found == wanted
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    touch(tmp_path / "Ada" / "1.jpg")
+    (tmp_path / "Ada" / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert [s.path.name for s in Folder(tmp_path).samples()] == ["1.jpg"]
+
+
+def test_without_a_folder_the_flag_is_named() -> None:
+    with pytest.raises(UserError, match=r"--data\.source\.root"):
+        list(Folder().samples())
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        list(Folder(tmp_path / "nobody").samples())
+    with pytest.raises(UserError, match="is a file"):
+        list(Folder(touch(tmp_path / "file")).samples())
+
+
+def test_loose_photos_are_counted_and_the_layout_explained(tmp_path: Path) -> None:
+    for i in range(3):
+        touch(tmp_path / f"{i}.jpg")
+    with pytest.raises(UserError, match=r"3 files lie directly in it.*Ada"):
+        list(Folder(tmp_path).samples())
+
+
+@pytest.mark.parametrize("locked", ["", "Ada", "Ada/holiday"])
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the refusal is played."""
+    touch(tmp_path / "Ada" / "holiday" / "1.jpg")
+
+    def locked_out(look: Callable) -> Callable:
+        def refuse(path: str | Path) -> object:
+            if Path(os.fspath(path)) == tmp_path / locked:
+                raise PermissionError(13, "Permission denied", os.fspath(path))
+            return look(path)
+
+        return refuse
+
+    for look in ("scandir", "listdir"):
+        monkeypatch.setattr(os, look, locked_out(getattr(os, look)))
+    with pytest.raises(UserError, match="Permission denied"):
+        list(Folder(tmp_path).samples())
 
 
 def test_people_without_photos_are_nobody(tmp_path: Path) -> None:
