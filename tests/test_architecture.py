@@ -18,6 +18,39 @@ HOUSE = Package(FOLDER, FLOORS)
 # To standard output: what programs, and processes that started one, read.
 MAY_PRINT = {"predict/command.py", "predict/onnx_trial.py", "benchmarks/features.py"}
 
+# Modules without a test file of their own, and what tests them instead.
+TESTED_ELSEWHERE = {
+    "basics/backpropagation": "basics/test_mlp.py: its gradients are autograd's",
+    "basics/gates": "basics/test_neuron.py: neurons learn them",
+    "benchmarks/features": "features/test_progression.py: what it calls; it takes minutes",
+    "benchmarks/pipeline": "predict/test_benchmarks.py, which has a predictor",
+    "benchmarks/prediction": "predict/test_benchmarks.py, which has a predictor",
+    "data/records": "types alone",
+    "data/stored": "data/test_crop_cache.py and test_crops.py: it opens what crops.py wrote",
+    "features/causality": "features/test_progression.py: on the network that it plants",
+    "features/verdicts": "features/test_progression.py: on measures made up",
+    "networks/base": "networks/test_face_cnn.py: it is abstract",
+    "predict/enrollment": "predict/test_gallery.py: what it makes is a gallery",
+    "predict/models": "predict/test_export.py: a checkpoint and its ONNX answer alike",
+    "predict/naming": "predict/test_predictor.py: thresholds and rates",
+    "predict/results": "types alone; predict/test_output.py writes them",
+    "report/contents": "types alone; report/test_writer.py writes them",
+    "report/measures": "texts alone; report/test_page.py finds each on the page",
+    "search/command": "search/test_study.py: from command to winner",
+    "system/errors": "one class without anything in it",
+    "training/arguments": "training/test_cli.py: flags and files in any order",
+    "training/history": "training/test_interruption.py: it comes back whole",
+    "training/summary": "training/test_cli.py: in what a training prints",
+    "training/task": "training/test_cli.py: whole trainings",
+    "training/tensorboard": "training/test_boards.py: in what TensorBoard reads",
+    "training/train": "training/test_cli.py: whole trainings",
+    "training/watchers": "training/test_boards.py and test_interruption.py: what they see and keep",
+    "visualize/layers": "visualize/test_families.py: on networks of each family",
+    "visualize/measurements": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/pages": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/photos": "visualize/test_visualize_command.py: in whole reports",
+}
+
 
 # The order
 
@@ -50,6 +83,22 @@ def test_the_map_names_what_is_there() -> None:
         for name in re.findall(r"\b(\w+\.py)\b", line.partition("scripts/")[0]):
             assert list((FOLDER / own).rglob(name)), line
     assert set(re.findall(r"(?m)^  (\w+)/", drawing)) == {n for floor in FLOORS for n in floor}
+
+
+def test_each_module_has_a_test_file_or_is_tested_elsewhere() -> None:
+    tests = {path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    files = [path.relative_to(FOLDER).with_suffix("") for path in HOUSE.modules.values()]
+    without = {
+        file.as_posix()
+        for file in files
+        if file.name != "__init__"
+        and file.with_name(f"test_{file.name}.py") not in tests
+        and file.with_name(f"test_{file.parent.name}_{file.name}.py") not in tests
+    }
+    assert without - TESTED_ELSEWHERE.keys() == set(), "write their tests"
+    assert TESTED_ELSEWHERE.keys() - without == set(), "they have one, or are gone: take them out"
+    named = re.findall(r"\w+/test_\w+\.py", " ".join(TESTED_ELSEWHERE.values()))
+    assert {Path(name) for name in named} <= tests
 
 
 # What rooms may know

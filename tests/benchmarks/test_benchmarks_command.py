@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from facenet_demo.benchmarks.command import main
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *args])
+    return main()
+
+
+def test_what_was_measured_is_written_beside_the_machine_it_ran_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "new/predict.json"
+    args = ["predict", "runs/none", "--parts=[mutations]", "--num_mutations=3"]
+    assert call(monkeypatch, *args, f"--output={output}") == 0
+    found = json.loads(output.read_text("utf-8"))
+    assert found.keys() == {"environment", "mutations"}
+    assert found["mutations"]["num"] == 3
+    assert found["environment"]["python"] == sys.version.split()[0]
+    assert "3 damaged photos: " in capsys.readouterr().err
+
+
+def test_what_cannot_be_measured_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, output = tmp_path / "run", tmp_path / "predict.json"
+    args = ["predict", str(run), "--parts=[accuracy]", f"--output={output}"]
+    assert call(monkeypatch, *args) == 2
+    assert "no finished run" in " ".join(capsys.readouterr().err.split())
+    assert not output.exists()
+
+
+def test_help_names_every_benchmark(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        call(monkeypatch, "--help")
+    assert done.value.code == 0
+    said = capsys.readouterr().out
+    for name in ("accuracy", "startup", "drawing", "crashes", "speed", "loading", "memory",
+                 "outsiders", "features", "predict", "search"):  # fmt: skip
+        assert f"\n    {name} " in said
