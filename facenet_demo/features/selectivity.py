@@ -62,7 +62,9 @@ def selectivity(pooled: np.ndarray, labels: np.ndarray, num_people: int) -> np.n
     """Class selectivity `(U,)` in [0, 1]; responses are counted from each unit's lowest one.
 
     Args:
-        pooled, labels, num_people: as in `person_means`.
+        pooled: as in `person_means`.
+        labels: the same.
+        num_people: the same.
     """
     members = np.eye(num_people)[labels]  # (N, P)
     return selectivity_of_sums(members.T @ from_lowest(pooled), members.sum(axis=0))

@@ -59,7 +59,8 @@ def scan_people(
 
     Args:
         root: the folder.
-        split_folders, setting: see `layout.people_folders`.
+        split_folders: see `layout.people_folders`.
+        setting: see there, too.
 
     Raises:
         UserError: if `root` is no folder, cannot be read, has no folders with files in them, or is
