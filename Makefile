@@ -2,11 +2,12 @@
 # make train ARGS="..." the same with flags of scripts/train.py
 # make test             set up, then run the tests
 # make check            style, types
+# make docs             the site: open site/index.html
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: train test check clean
+.PHONY: train test check docs clean
 
 train: .venv/installed
 	$(BIN)/python scripts/train.py $(ARGS)
@@ -19,14 +20,19 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# The variable keeps mkdocs-material from speaking of its successor.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv
+	rm -rf .venv site
 
 # A stamp for each set of packages: pip is called again only when pyproject.toml changed.
 .venv/installed: EXTRAS :=
 .venv/installed-test: EXTRAS := [test]
 .venv/installed-dev: EXTRAS := [dev]
-.venv/installed .venv/installed-test .venv/installed-dev: pyproject.toml | .venv
+.venv/installed-docs: EXTRAS := [docs]
+.venv/installed .venv/installed-test .venv/installed-dev .venv/installed-docs: pyproject.toml | .venv
 	$(BIN)/python -m pip install --quiet --progress-bar on --disable-pip-version-check --editable ".$(EXTRAS)"
 	touch $@
 
