@@ -17,7 +17,7 @@ from drawing import draw_face, draw_people
 
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.predict.command import main as predict
-from facenet_demo.training.train import main as train
+from facenet_demo.training.cli import main as train
 from facenet_demo.visualize.command import main as visualize
 
 KEPT = Path(__file__).parent / "old_run"

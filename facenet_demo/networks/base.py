@@ -1,9 +1,14 @@
-"""What every network has, whatever is inside it."""
+"""What every network has, whatever is inside it.
+
+A network of one's own is two classes: settings that build it, found by their name as soon as they
+are defined, and the module. CONTRIBUTING.md shows both.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +17,7 @@ from torch import nn
 from facenet_demo.networks.heads import Head, HeadSettings
 
 _CLOSER = 0.05  # of the side is cut off at each edge
+_WIDE = 64  # channels where maps are as large as the window, at most, unless settings know better
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,17 @@ class NetworkSettings(ABC):
     def build(self, num_classes: int) -> FaceNetwork:
         """A freshly initialised network with `num_classes` outputs."""
 
+    def largest_map(self, window: int) -> int:
+        """About how many numbers the layer that says the most holds of one face.
+
+        Files are refused that would fill the memory with them. By default enough for networks with
+        at most 64 channels where their maps are as large as the window.
+
+        Args:
+            window: side of the square that the network is shown, pixels.
+        """
+        return _WIDE * window**2
+
 
 class FaceNetwork(nn.Module, ABC):
     """RGB windows to scores, with the normalisation inside.
@@ -29,21 +46,30 @@ class FaceNetwork(nn.Module, ABC):
     Images come in as they are shown, float in [0, 1]; `mean` and `std` are buffers, set from the
     training photos, so a checkpoint carries them and nothing outside ever normalises.
 
+    A class says its `layers` and its `first_layer`, as a class attribute or, where they depend on
+    its settings, as a property; one that does not is refused where it is defined.
+
     Attributes:
-        layers: dotted names of the layers worth looking at while training, first to last.
-        blocks: the same for a closer look: every convolution with what follows it.
-        first_layer: dotted name of the convolution that sees the pixels.
         classifier: from features to scores, the last layer; a network sets it.
         dropout: what is left out of the features before it while it learns; none, unless it is set.
+
+    Raises:
+        TypeError: as the class is defined, if it says nothing of one of them.
     """
 
-    layers: tuple[str, ...]
-    blocks: tuple[str, ...]
-    first_layer: str
     mean: torch.Tensor
     std: torch.Tensor
     classifier: nn.Linear | Head
     dropout: nn.Module
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, example in (("layers", '("conv1", "conv2")'), ("first_layer", '"conv1"')):
+            if getattr(cls, name) is getattr(FaceNetwork, name):
+                raise TypeError(
+                    f"{cls.__module__}.{cls.__qualname__} does not say its {name}. Write it into "
+                    f"the class, such as {name} = {example}, or as a property of that name."
+                )
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +85,21 @@ class FaceNetwork(nn.Module, ABC):
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """`(B, 3, H, W)` in [0, 1] to zero mean and unit deviation, in the precision of weights."""
         return (images.to(self.mean.dtype) - self.mean) / self.std
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[str, ...]:
+        """Dotted names of the layers worth looking at while training, first to last."""
+
+    @property
+    @abstractmethod
+    def first_layer(self) -> str:
+        """Dotted name of the convolution that sees the pixels."""
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """As `layers`, for a closer look: every convolution with what follows it."""
+        return self.layers
 
     @property
     def first_kernels(self) -> torch.Tensor:

@@ -74,6 +74,11 @@ class FaceCNN(NetworkSettings):
     def build(self, num_classes: int) -> FaceCNNNetwork:
         return FaceCNNNetwork(self, num_classes)
 
+    def largest_map(self, window: int) -> int:
+        side = -(-window // self.first_stride)
+        sides = [side, *(side >> i for i in range(len(self.channels) - 1))]
+        return max(c * s**2 for c, s in zip(self.channels, sides, strict=True))
+
 
 class FaceCNNNetwork(FaceNetwork):
     """The network that `FaceCNN` settings describe; see the module's first lines."""
@@ -93,15 +98,21 @@ class FaceCNNNetwork(FaceNetwork):
             halve = [nn.MaxPool2d(2)] if len(stages) > 1 else []
             stages.append(nn.Sequential(*halve, *convolutions))
         self.stages = nn.Sequential(*stages)
-        self.layers = tuple(f"stages.{i}" for i in range(len(stages)))
-        self.blocks = tuple(
-            name for name, module in self.named_modules() if isinstance(module, _Convolution)
-        )
         self.pool = _GridMean(settings.grid)
         self.dropout = nn.Dropout(settings.dropout)
         last = nn.Linear(settings.channels[-1] * settings.grid**2, num_classes)
         self.classifier = last
         self._initialize(settings, last)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(f"stages.{i}" for i in range(len(self.stages)))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(
+            name for name, module in self.named_modules() if isinstance(module, _Convolution)
+        )
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         maps = self.stages(self.normalize(images))  # (B, U, h, w)

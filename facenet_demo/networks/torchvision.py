@@ -53,22 +53,31 @@ class TorchvisionNetwork(FaceNetwork):
             plain = {"aux_logits": False, "init_weights": True}
         self.body = models.get_model(settings.name, weights=None, **plain)
         linear = [name for name, m in self.body.named_modules() if isinstance(m, nn.Linear)]
-        convolutions = [name for name, m in self.body.named_modules() if isinstance(m, nn.Conv2d)]
-        if not linear or not convolutions:
+        if not linear or not _with_convolutions(self, "body"):
             raise ValueError(
                 f"{settings.name} does not end in a linear layer over convolutions, so its last "
                 "layer cannot be replaced. Take another one, for example resnet18."
             )
         features = self.body.get_submodule(linear[-1]).in_features
         self.body.set_submodule(linear[-1], nn.Identity())
-        self.first_layer = f"body.{convolutions[0]}"
-        self.layers = tuple(_children(self, "body"))
-        self.blocks = _with_convolutions(self, "body")
-        # Many networks have them all in one child, `features`: there it goes on.
-        while len(self.blocks) == 1 and (inside := _with_convolutions(self, self.blocks[0])):
-            self.blocks = inside
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(features, num_classes)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(_children(self, "body"))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        blocks = _with_convolutions(self, "body")
+        # Many networks have them all in one child, `features`: there it goes on.
+        while len(blocks) == 1 and (inside := _with_convolutions(self, blocks[0])):
+            blocks = inside
+        return blocks
+
+    @property
+    def first_layer(self) -> str:
+        return next(name for name, m in self.named_modules() if isinstance(m, nn.Conv2d))
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         return self.body(self.normalize(images))
