@@ -3,7 +3,8 @@
     trained = load_checkpoint("runs/orl")    # or one of the files in its folder checkpoints/
     trained.network, trained.window, trained.people
 
-Files are read with `weights_only=True`: nothing in them can run code.
+Files are read with `weights_only=True`: nothing in them can run code. A file names the class of its
+network; that is taken from those that are imported, and nothing is imported for it.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ import pickle
 import re
 import reprlib
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from facenet_demo import networks
 from facenet_demo.faces.align import MOST_SCALE
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.calibration import Calibration
+from facenet_demo.networks.entries import as_entry, from_entry
 from facenet_demo.networks.heads import HeadSettings
 from facenet_demo.networks.rebuilding import rebuild
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
+from facenet_demo.system.registry import NotImportedError
 
 KEY = "facenet_demo"
 BEST = Path("checkpoints/best.ckpt")  # in a run folder
@@ -36,7 +38,6 @@ _PREFIX = "network."
 MOST_WINDOW = 4096
 # Of the layer that says the most of a face, in four views of it; 4 GiB.
 _MOST_NUMBERS = 2**28
-_WIDE = 64  # channels of torchvision's networks where they are as large as the window, at most
 # What a few bytes of a pickle can make of any size, though it is allowed with `weights_only`.
 _MAKES_ANY_SIZE = re.compile(rb"\n(\w*Tensor|bytearray|UntypedStorage|TypedStorage|encode)\n")
 
@@ -73,11 +74,11 @@ def describe(
     head: HeadSettings | None = None,
 ) -> dict[str, Any]:
     """The plain values that a checkpoint carries under `KEY`, from which it can be rebuilt."""
-    own = {} if head is None else {"head": {"name": type(head).__name__, "settings": asdict(head)}}
+    own = {} if head is None else {"head": as_entry(head)}
     return {
         **own,
         "format": _FORMAT,
-        "network": {"name": type(settings).__name__, "settings": asdict(settings)},
+        "network": as_entry(settings),
         "people": list(people),
         "window": window,
         "face_scale": face_scale,
@@ -91,6 +92,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
         path: the file, or a run folder, whose best checkpoint is then taken.
 
     Raises:
+        NotImportedError: if its network is of a class that is not imported; no file imports one.
         UserError: if the file is missing, damaged, unsafe, or not a checkpoint of this project.
     """
     path = Path(path)
@@ -109,7 +111,7 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
         )
     try:
         check_description(described)
-        settings = _settings(**described["network"])
+        settings = from_entry(described["network"], NetworkSettings, "network")  # type: ignore[type-abstract]
         weights = {
             name.removeprefix(_PREFIX): value
             for name, value in content["state_dict"].items()
@@ -127,8 +129,10 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             None if found is None else Calibration.from_values(found),
             _statistics(described),
         )
+    except NotImportedError as error:
+        raise NotImportedError(f"{path}: {error}", error.module) from None
     except (
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
         AttributeError,
@@ -229,13 +233,7 @@ def _check_archive(path: Path) -> None:
 
 def _check_maps(settings: NetworkSettings, window: int) -> None:
     """Refuse a network that would fill the memory with what it says of a single face."""
-    if isinstance(settings, networks.FaceCNN):
-        side = -(-window // settings.first_stride)
-        sides = [side, *(side >> i for i in range(len(settings.channels) - 1))]
-        largest = max(c * s**2 for c, s in zip(settings.channels, sides, strict=True))
-    else:
-        largest = _WIDE * window**2
-    if largest > _MOST_NUMBERS:
+    if (largest := settings.largest_map(window)) > _MOST_NUMBERS:
         raise ValueError(f"its largest layer would hold {largest:.1e} numbers of each face")
 
 
@@ -248,19 +246,3 @@ def _statistics(described: Mapping[str, Any]) -> tuple[list[float], list[float]]
         if not isinstance(value, float | int) or not math.isfinite(value):
             raise ValueError("the means and deviations of its targets are not finite numbers")
     return mean, deviation
-
-
-def _settings(name: str, settings: dict[str, Any]) -> NetworkSettings:
-    # Only the classes of this project: a file must not choose what is imported.
-    classes: dict[str, Callable[..., NetworkSettings]] = {
-        c.__name__: c for c in (networks.FaceCNN, networks.Torchvision)
-    }
-    if name not in classes:
-        raise ValueError(f"unknown network {reprlib.repr(name)}")
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    for key, value in plain.items():
-        # A list of lists of lists ... is short in a file and without end when it is walked.
-        for part in value if isinstance(value, tuple) else (value,):
-            if not isinstance(part, bool | int | float | str):
-                raise ValueError(f"{key} is not a plain value: {reprlib.repr(part)}")
-    return classes[name](**plain)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from rich.text import Text
 
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.registry import NotImportedError
 from facenet_demo.system.terminal import console
 
 
@@ -43,6 +44,10 @@ def exit_code(
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return command()
+    except NotImportedError as error:
+        module = error.module or "MODULE"
+        _complain(readable(f"{error} On the command line, if you trust it: --import {module}"))
+        return 2
     except UserError as error:
         _complain(readable(str(error)))
         return 2

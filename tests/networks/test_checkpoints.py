@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import gc
+import importlib
 import io
 import os
+import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from own_network import write_module
 
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
 from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint, load_classifier
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.registry import NotImportedError
 
 PEOPLE = ["Ada", "Grace", "Zoë"]
 SETTINGS = FaceCNN(channels=(4, 8), activation="gelu", normalization="group", grid=2)
@@ -114,6 +120,64 @@ def test_what_does_not_fit_is_said(tmp_path: Path, change: object, says: str) ->
     torch.save(changed, tmp_path / "a.ckpt")
     with pytest.raises(UserError, match=says):
         load_checkpoint(tmp_path / "a.ckpt")
+
+
+# A network of one's own
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder from which modules are imported; afterwards their classes are gone."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    _forget("wee", "wee_too")
+
+
+def _forget(*modules: str) -> None:
+    for module in modules:
+        sys.modules.pop(module, None)
+    gc.collect()
+
+
+def test_a_network_of_ones_own_is_taken_once_it_is_imported(own: Path) -> None:
+    write_module(own, "wee", "Wee")
+    wee = importlib.import_module("wee").Wee(channels=5)
+    torch.save(content(wee), own / "a.ckpt")
+    assert load_checkpoint(own / "a.ckpt").settings == wee
+    del wee
+    _forget("wee")
+    with pytest.raises(NotImportedError, match=rf"{own}/a\.ckpt: unknown network 'Wee'") as caught:
+        load_checkpoint(own / "a.ckpt")
+    assert caught.value.module == "wee"
+    assert "wee" not in sys.modules, "nothing is imported for a file"
+    again = importlib.import_module("wee").Wee
+    assert load_checkpoint(own / "a.ckpt").settings == again(channels=5)
+
+
+def test_of_two_of_one_name_the_one_it_was_trained_with_is_taken(own: Path) -> None:
+    for module in ("wee", "wee_too"):
+        write_module(own, module, "Wee")
+        torch.save(content(importlib.import_module(module).Wee()), own / f"{module}.ckpt")
+    for module in ("wee", "wee_too"):
+        assert type(load_checkpoint(own / f"{module}.ckpt").settings).__module__ == module
+    before = torch.load(own / "wee.ckpt", weights_only=True)
+    del before[KEY]["network"]["module"]  # as older versions wrote it
+    torch.save(before, own / "before.ckpt")
+    with pytest.raises(UserError, match=r"several networks are called Wee: wee\.Wee, wee_too"):
+        load_checkpoint(own / "before.ckpt")
+    _forget("wee_too")
+    assert type(load_checkpoint(own / "before.ckpt").settings).__module__ == "wee"
+
+
+def test_what_its_class_makes_of_foreign_settings_is_a_sentence(own: Path) -> None:
+    write_module(own, "wee", "Wee")
+    saved = content(importlib.import_module("wee").Wee())
+    for settings in ({"channels": 0}, {"channels": -1}, {"channels": "many"}, {"channels": 2**40},
+                     {"channels": None}, {"channels": [8]}, {"more": 1}, []):  # fmt: skip
+        saved[KEY]["network"]["settings"] = settings
+        torch.save(saved, own / "a.ckpt")
+        with pytest.raises(UserError, match=r"a\.ckpt does not fit together"):
+            load_checkpoint(own / "a.ckpt")
 
 
 def test_a_checkpoint_of_something_else_is_an_error(tmp_path: Path) -> None:
