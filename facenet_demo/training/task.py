@@ -16,6 +16,7 @@ from torchmetrics import Metric
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import Batch
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
+from facenet_demo.networks.checking import check_network
 from facenet_demo.networks.checkpoints import KEY, describe
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.objectives import Naming, Objective
@@ -58,6 +59,7 @@ class FaceTask(pl.LightningModule):
         self.optimizer_settings = optimizer
         self.schedule = schedule
         self.network: FaceNetwork = network.build(len(facts.outputs))
+        check_network(self.network, network)
         if objective.head is not None:
             self.network.replace_head(objective.head)
         mean, std = (torch.tensor(values) for values in facts.pixel_statistics)
