@@ -17,9 +17,12 @@ from torch.overrides import TorchFunctionMode
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings
 
-_MAKES_WEIGHTS = {torch.empty, torch.zeros, torch.ones, torch.full}
-# Beside the weights that stay, torchvision's networks make those of the layer that is replaced.
-_MORE_TENSORS = 16
+_MAKES_WEIGHTS = {
+    torch.empty, torch.zeros, torch.ones, torch.full, torch.eye, torch.rand, torch.randn,
+}  # fmt: skip
+# Beside the weights that stay, a network may make others: those of a last layer that is replaced,
+# or a whole network of torchvision's, of which it takes the first stages. None of them makes more.
+_MORE_TENSORS = 1500
 
 
 def rebuild(

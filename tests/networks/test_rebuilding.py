@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
-from facenet_demo.networks import FaceCNN, FaceCNNNetwork, NetworkSettings, Torchvision
+from facenet_demo.networks import (
+    FaceCNN,
+    FaceCNNNetwork,
+    FaceNetwork,
+    NetworkSettings,
+    Torchvision,
+)
 from facenet_demo.networks.rebuilding import rebuild
 
 SMALL = FaceCNN(channels=(4, 8), normalization="group")
@@ -89,6 +98,50 @@ def test_what_no_weights_are_kept_of_is_made() -> None:
     rebuilt = rebuild(settings, 3, weights)
     assert rebuilt.get_buffer("table").tolist() == [1, 1, 1]
     assert torch.equal(rebuilt.get_parameter("classifier.weight"), weights["classifier.weight"])
+
+
+@dataclass(frozen=True)
+class Tried(NetworkSettings):
+    """A network that is made as one's own often are.
+
+    It takes the first stages of another one, asks by a first answer how many features there are,
+    and draws a weight itself.
+    """
+
+    size: int = 4
+
+    def build(self, num_classes: int) -> TriedNetwork:
+        return TriedNetwork(self, num_classes)
+
+
+class TriedNetwork(FaceNetwork):
+    layers, first_layer = ("body.4", "body.5"), "body.0"
+
+    def __init__(self, settings: Tried, num_classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*list(models.resnet50(weights=None).children())[:6])
+        with torch.no_grad():
+            num_features = self.body.eval()(torch.rand(1, 3, 32, 32)).shape[1]
+        self.places = nn.Parameter(0.02 * torch.randn(settings.size, settings.size))
+        self.classifier = nn.Linear(num_features, num_classes)
+        nn.init.orthogonal_(self.classifier.weight)
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(self.normalize(images)).mean((2, 3)) + self.places.sum()
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.classifier(embedding)
+
+
+def test_a_network_made_in_other_ways_is_rebuilt_too() -> None:
+    network = trained(Tried())
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    rebuilt = rebuild(Tried(), 3, weights).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(rebuilt(images), network(images))
+    with pytest.raises(ValueError, match=r"places is \(4, 4\), the settings ask for \(1000000, 10"):
+        rebuild(Tried(size=10**6), 3, weights)  # 4 TB
 
 
 @pytest.mark.parametrize(

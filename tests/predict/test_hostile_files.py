@@ -173,7 +173,7 @@ SAYS = {
     "large channels": r"do not fit its weights: stages.* ask for \(14000",
     "endless layers": "ask for more layers",
     "many stages": "ask for more layers",
-    "a network of billions": "ask for more layers",
+    "a network of billions": "do not fit its weights",
     "a huge grid": "do not fit its weights",
     "huge maps": "largest layer",
     "an array of any size": "ask bytearray for more",
