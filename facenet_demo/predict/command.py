@@ -35,6 +35,7 @@ from facenet_demo.predict.video import frame_at, predict_video, silence_opencv
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code, positive, write_for_programs
 from facenet_demo.system.files import as_text, make_folder, naming, new_file
+from facenet_demo.system.imports import add_import_flag, import_modules
 from facenet_demo.system.terminal import PlainConsole, console, track
 from facenet_demo.system.texts import printable
 from facenet_demo.system.threads import ordered_map
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         help="larger photos are refused, JPEGs if they are larger when decoded at a fitting size, "
         "or four times as large in the file (100)")  # fmt: skip
     add("--threads", type=positive, metavar="N", help="photos at once (one for each core)")
+    add_import_flag(parser, "for a network of your own: the Python module that defines it")
     return parser
 
 
@@ -129,6 +131,7 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
         raise UserError("--save-gallery keeps a gallery: name its folder with --gallery.")
     if settings.save_gallery is not None and settings.save_gallery.suffix != SUFFIX:
         raise UserError(f"--save-gallery {settings.save_gallery} must end in {SUFFIX}.")
+    import_modules(settings.modules)
     Image.MAX_IMAGE_PIXELS = None  # --max-megapixels is the limit
     predictor = Predictor(
         settings.model,

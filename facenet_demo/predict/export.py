@@ -31,6 +31,7 @@ from facenet_demo.predict.models import (
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file
+from facenet_demo.system.imports import add_import_flag, import_modules
 from facenet_demo.system.terminal import console
 
 LARGEST_DIFFERENCE = 1e-4
@@ -146,11 +147,13 @@ def main(args: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, help="a run folder or a checkpoint")
     parser.add_argument("file", type=Path, nargs="?", help="the file to write, *.onnx")
+    add_import_flag(parser, "for a network of your own: the Python module that defines it")
     settings = parser.parse_args(args)
     return exit_code(lambda: _run(settings), "; nothing was written.")
 
 
 def _run(settings: argparse.Namespace) -> int:
+    import_modules(settings.modules)
     model = load_model(settings.model)
     if not isinstance(model, TorchModel):
         raise UserError(f"{settings.model} is an ONNX file already.")

@@ -25,6 +25,7 @@ from jsonargparse import Namespace, get_loader, set_loader, set_parsing_settings
 from yaml.constructor import SafeConstructor
 
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.imports import import_modules
 from facenet_demo.training.old_names import renewed
 
 _LIGHTNING = ("callbacks", "loggers", "profilers", "strategies", "accelerators", "plugins")
@@ -55,17 +56,8 @@ def allow(modules: Sequence[str]) -> None:
     Raises:
         UserError: for a module that cannot be imported.
     """
-    if modules and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last: what lies here replaces nothing
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"--import {name}: {error}. It is the dotted name of a Python module, in this "
-                "folder or where Python finds its packages."
-            ) from error
-        _imported.add(name.partition(".")[0])
+    import_modules(modules)
+    _imported.update(name.partition(".")[0] for name in modules)
 
 
 def restrict(typed: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ from facenet_demo.report import (
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file, write_json
+from facenet_demo.system.imports import add_import_flag, import_modules
 from facenet_demo.system.terminal import console, steps
 from facenet_demo.system.texts import printable
 from facenet_demo.training.cli import configured_data, quieten_libraries
@@ -98,8 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         help="shifted and turned views to dissect on (%(default)s); more take longer and narrow "
         "the intervals")  # fmt: skip
     add("--seed", type=int, default=0, help="of all that is drawn by lot (%(default)s)")
-    add("--import", action="append", default=[], metavar="MODULE", dest="modules",
-        help="let the config name what is in this Python module, too")  # fmt: skip
+    add_import_flag(parser, "the Python module of a network or a data set of your own")
     return parser
 
 
@@ -129,7 +129,8 @@ def visualize(
         seed: of all that is drawn.
         overwrite: replace a report that is there.
         units: "LAYER:UNIT", whose maps are shown for each photo.
-        modules: dotted names of Python modules that the config may name classes of.
+        modules: dotted names of Python modules whose classes the checkpoint and the config may
+            name.
 
     Raises:
         UserError: for input that cannot be used.
@@ -144,6 +145,7 @@ def visualize(
     folder = run if run.is_dir() else run.absolute().parent
     if folder.name == "checkpoints":
         folder = folder.parent
+    import_modules(modules)
     trained = load_classifier(run)
     data = _data(folder, config, trained, modules)
     layers = layers_of(trained, layers)
