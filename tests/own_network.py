@@ -42,9 +42,6 @@ class TinyNetwork(FaceNetwork):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         maps = self.first(self.normalize(images)).relu()
         return self.second(maps).relu().mean((2, 3))
-
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.classifier(embedding)
 '''
 
 

@@ -123,9 +123,17 @@ class FaceNetwork(nn.Module, ABC):
         return self.classifier(features)
 
     def replace_head(self, settings: HeadSettings) -> None:
-        """Put another last layer, freshly initialised, in the place of the linear one."""
-        assert isinstance(self.classifier, nn.Linear)
+        """Put another last layer, freshly initialised, in the place of the linear one.
+
+        Raises:
+            ValueError: if its last layer is no linear one.
+        """
         old = self.classifier
+        if not isinstance(old, nn.Linear):
+            raise ValueError(
+                f"The classifier of {type(self).__name__} is no plain linear layer, in whose place "
+                f"{type(settings).__name__} could be put."
+            )
         self.classifier = settings.build(old.in_features, old.out_features).to(old.weight.device)
 
     def recognize(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

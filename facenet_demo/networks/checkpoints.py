@@ -117,7 +117,8 @@ def load_checkpoint(path: Path | str) -> TrainedNetwork:
             for name, value in content["state_dict"].items()
             if name.startswith(_PREFIX)
         }
-        network = rebuild(settings, len(described["people"]), weights)
+        head = _head(described)
+        network = rebuild(settings, len(described["people"]), weights, head)
         _check_maps(settings, described["window"])
         found = described.get("calibration")
         return TrainedNetwork(
@@ -235,6 +236,12 @@ def _check_maps(settings: NetworkSettings, window: int) -> None:
     """Refuse a network that would fill the memory with what it says of a single face."""
     if (largest := settings.largest_map(window)) > _MOST_NUMBERS:
         raise ValueError(f"its largest layer would hold {largest:.1e} numbers of each face")
+
+
+def _head(described: Mapping[str, Any]) -> HeadSettings | None:
+    """What takes the place of the linear last layer, if something does."""
+    found = described.get("head")
+    return None if found is None else from_entry(found, HeadSettings, "head")  # type: ignore[type-abstract]
 
 
 def _statistics(described: Mapping[str, Any]) -> tuple[list[float], list[float]] | None:

@@ -16,6 +16,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings
+from facenet_demo.networks.heads import HeadSettings
 
 _MAKES_WEIGHTS = {
     torch.empty, torch.zeros, torch.ones, torch.full, torch.eye, torch.rand, torch.randn,
@@ -26,7 +27,10 @@ _MORE_TENSORS = 1500
 
 
 def rebuild(
-    settings: NetworkSettings, num_classes: int, weights: Mapping[str, torch.Tensor]
+    settings: NetworkSettings,
+    num_classes: int,
+    weights: Mapping[str, torch.Tensor],
+    head: HeadSettings | None = None,
 ) -> FaceNetwork:
     """The network that `settings` describe, with these weights, which become its own.
 
@@ -34,6 +38,7 @@ def rebuild(
         settings: its settings.
         num_classes: number of its outputs.
         weights: what its `state_dict` was.
+        head: what its last layer is, if it is not the linear one.
 
     Raises:
         ValueError: if the two do not fit, or a weight is not a plain tensor of finite numbers.
@@ -41,7 +46,7 @@ def rebuild(
     _check_weights(weights)
     try:
         with _Outline(most=len(weights) + _MORE_TENSORS):
-            network = settings.build(num_classes)
+            network = _build(settings, num_classes, head)
     except RuntimeError as error:  # there are no numbers for such sizes
         reason = str(error).splitlines()[0]
         raise ValueError(f"its settings do not fit its weights: {reason}") from error
@@ -57,11 +62,18 @@ def rebuild(
     if more := sorted(weights.keys() - state.keys()):
         raise ValueError(f"its settings do not fit its weights: they have no {more[0]}")
     if any(value.is_meta for name, value in network.named_buffers() if name not in state):
-        network = settings.build(num_classes)  # what no weights are kept of must be made
+        network = _build(settings, num_classes, head)  # what no weights are kept of must be made
     # The state's own dict: it also says which version of each layer wrote it.
     for name, wanted in state.items():
         state[name] = weights[name].to(wanted.dtype).contiguous()
     network.load_state_dict(state, assign=True)
+    return network
+
+
+def _build(settings: NetworkSettings, num_classes: int, head: HeadSettings | None) -> FaceNetwork:
+    network = settings.build(num_classes)
+    if head is not None:
+        network.replace_head(head)
     return network
 
 

@@ -38,9 +38,6 @@ class ClaimsNetwork(FaceNetwork):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         return self.stages(self.conv(self.normalize(images))).mean((2, 3))
 
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.classifier(embedding)
-
 
 @pytest.mark.parametrize("settings", [Claims(), FaceCNN(), Torchvision("swin_t")])
 def test_what_says_the_truth_is_taken(settings: NetworkSettings) -> None:
@@ -54,7 +51,7 @@ def test_what_says_the_truth_is_taken(settings: NetworkSettings) -> None:
         (Claims(blocks=("",)), "blocks has ''"),
         (Claims(layers="conv"), "layers must be a tuple of names, not 'conv'"),
         (Claims(layers=()), r"layers must be a tuple of names, not \(\)"),
-        (Claims(first_layer="conv1"), r"first_layer is 'conv1'\. It must be .*are conv, stages"),
+        (Claims(first_layer="conv1"), r"first_layer is 'conv1'\. It must be .*are dropout, conv, stages"),
         (Claims(first_layer="classifier"), "first_layer is 'classifier'"),
         (Claims(first_layer="stages.0"), r"first_layer is 'stages\.0'.* 3 channels"),
         (Claims(value={"a": 1}), "value is not a plain value"),

@@ -129,9 +129,6 @@ class TriedNetwork(FaceNetwork):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         return self.body(self.normalize(images)).mean((2, 3)) + self.places.sum()
 
-    def head(self, embedding: torch.Tensor) -> torch.Tensor:
-        return self.classifier(embedding)
-
 
 def test_a_network_made_in_other_ways_is_rebuilt_too() -> None:
     network = trained(Tried())
