@@ -1,6 +1,6 @@
 """Measure what the project claims about itself; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import benchmark
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.benchmarks.command"))
+    raise SystemExit(benchmark())

@@ -1,6 +1,6 @@
 """Write a trained network as an ONNX file; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import export
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.predict.export"))
+    raise SystemExit(export())

@@ -1,6 +1,6 @@
 """Name the people in photos and videos; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import predict
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.predict.command"))
+    raise SystemExit(predict())

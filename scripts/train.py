@@ -1,6 +1,6 @@
 """Train a face network; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import train
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.training.cli"))
+    raise SystemExit(train())

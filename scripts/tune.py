@@ -1,6 +1,6 @@
 """Search hyperparameters; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import tune
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.search.command"))
+    raise SystemExit(tune())

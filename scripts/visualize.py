@@ -1,6 +1,6 @@
 """Show and measure what a network learned; --help teaches."""
 
-from facenet_demo.system.start import start
+from facenet_demo.system.commands import visualize
 
 if __name__ == "__main__":
-    raise SystemExit(start("facenet_demo.visualize.command"))
+    raise SystemExit(visualize())

@@ -9,6 +9,7 @@ from pathlib import Path
 from house import FRONT_DOOR, Package, room
 
 import facenet_demo
+from facenet_demo.system import commands
 
 FOLDER = Path(facenet_demo.__file__).parent
 ROOT = FOLDER.parent
@@ -145,9 +146,10 @@ def test_scripts_hold_no_logic() -> None:
         text = script.read_text()
         assert len(text.splitlines()) < 10
         imports = re.findall(r"(?m)^\s*(?:from|import) (\S+)", text)
-        assert imports == ["facenet_demo.system.start"], "it watches for Ctrl-C from the first"
-        (module,) = re.findall(r'start\("facenet_demo\.([\w.]+)"\)', text)
-        assert "def main(" in (FOLDER / f"{module.replace('.', '/')}.py").read_text()
+        assert imports == ["facenet_demo.system.commands"], "it watches for Ctrl-C from the first"
+        assert f"raise SystemExit({script.stem}())" in text
+        (module,) = getattr(commands, script.stem).args
+        assert "def main(" in (FOLDER.parent / f"{module.replace('.', '/')}.py").read_text()
 
 
 def test_text_reaches_the_terminal_one_way() -> None:

@@ -32,6 +32,7 @@ from facenet_demo.predict.output import (
 from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import NOT_ANNOTATED, PhotoResult, Prediction
 from facenet_demo.predict.video import frame_at, predict_video, silence_opencv
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code, positive, write_for_programs
 from facenet_demo.system.files import as_text, make_folder, naming, new_file
@@ -85,7 +86,7 @@ class _Progress:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
+        description=as_called(DESCRIPTION),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

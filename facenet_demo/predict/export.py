@@ -28,6 +28,7 @@ from facenet_demo.predict.models import (
     load_model,
     onnx_description,
 )
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file
@@ -46,7 +47,7 @@ Write a trained network as an ONNX file, and check that it answers as the networ
   python scripts/export.py runs/.../checkpoints/last.ckpt last.onnx
   python scripts/predict.py model.onnx photo.jpg                     uses it
 
-Needs the extra: pip install -e ".[onnx]"
+Needs the extra: pip install "facenet_demo[onnx]"
 """
 
 
@@ -143,7 +144,7 @@ def check(model: TorchModel, exported: OnnxModel) -> Check:
 def main(args: Sequence[str] | None = None) -> int:
     """Export the network of a command line; returns the exit code."""
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=as_called(DESCRIPTION), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path, help="a run folder or a checkpoint")
     parser.add_argument("file", type=Path, nargs="?", help="the file to write, *.onnx")

@@ -23,6 +23,7 @@ from rich.table import Table
 from facenet_demo.search.figures import write_page
 from facenet_demo.search.space import Setting, flags, read_space
 from facenet_demo.search.study import Search, best, counted
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
@@ -128,10 +129,9 @@ def table(study: optuna.Study, search: Search) -> Table:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "tune.py",
         description="Search for settings that do well on validation photos; any setting of "
         "train.py can be searched.",
-        epilog=_EXAMPLES,
+        epilog=as_called(_EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

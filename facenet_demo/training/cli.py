@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facenet_demo.data.datamodule import FaceDataModule
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, write_for_programs
 from facenet_demo.training import trust
@@ -99,7 +100,7 @@ def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> Command:
     args, resumed = in_order(renewed_flags(args))
     if any(arg.startswith("--print_config") for arg in args):
         write_for_programs()
-    config = parse_config(args, typed, resumed is not None, DESCRIPTION)
+    config = parse_config(args, typed, resumed is not None, as_called(DESCRIPTION))
     return Command(to_recipe(config), resumed)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
 from facenet_demo.training.interruption import Done
@@ -88,7 +89,7 @@ def check(changes: Changes, folder: Path, done: Done | None) -> None:
         if why is not None and (done is not None or why == _FOLDER):
             raise UserError(
                 f"This run cannot go on with --{name} {_text(new)}, which was {_text(old)}: {why}. "
-                "Leave it as it was, or begin another run: python scripts/train.py "
+                f"Leave it as it was, or begin another run: {as_called('python scripts/train.py')} "
                 f"--config {quote(str(folder / 'config.yaml'))} {quote(f'--{name}={_text(new)}')}"
             )
 

@@ -26,6 +26,7 @@ from facenet_demo.data.contact_sheet import write_contact_sheet
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.data.splits import SPLITS
 from facenet_demo.networks.checkpoints import add_calibration
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.files import naming, new_file, write_json
@@ -188,9 +189,10 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt, SystemExit) as error:
         # Outside the training steps Lightning turns Ctrl-C into SystemExit.
         if is_first_process():
+            again = as_called("python scripts/train.py")
             console.print(
                 Text("Interrupted.", "bold"),
-                f"What was done is saved. To go on: python scripts/train.py --resume {folder}",
+                f"What was done is saved. To go on: {again} --resume {folder}",
             )
         if isinstance(error, Interrupted):
             raise

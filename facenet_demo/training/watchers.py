@@ -25,6 +25,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.profilers import PassThroughProfiler
 
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.boards import FeatureBoard, ResultBoard
 from facenet_demo.training.history import History
@@ -88,7 +89,8 @@ def make_watchers(
     if any(isinstance(callback, LearningRateFinder) for callback in named):
         raise UserError(
             "LearningRateFinder cannot set --model.optimizer.lr, on which config.yaml and the "
-            "schedule rely. Search for the rate instead: python scripts/tune.py --help."
+            "schedule rely. Search for the rate instead: "
+            + as_called("python scripts/tune.py --help.")
         )
     history = History(resumed_after)
     # Not one with save_last: that saves the last epoch only if it is also the best one.

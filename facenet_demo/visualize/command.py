@@ -34,6 +34,7 @@ from facenet_demo.report import (
     start_report,
     write_report,
 )
+from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file, write_json
@@ -80,7 +81,7 @@ def _run(settings: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=as_called(DESCRIPTION), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("run", type=Path, help="folder of a run, or a checkpoint file in one")

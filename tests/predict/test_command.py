@@ -282,7 +282,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture) -> None:
         main(["--help"])
     assert exit_.value.code == 0
     said = capsys.readouterr().out
-    assert said.count("python scripts/predict.py") >= 5
+    assert said.count("facenet-predict") >= 5
     assert "exit code" in said
 
 

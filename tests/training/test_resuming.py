@@ -96,7 +96,7 @@ def test_what_would_not_count_is_refused_before_anything_is_written(
     said = error_of(capsys, "--resume", str(run), f"--{setting}")
     assert f"cannot go on with --{name} {new}, which was {old}" in said
     assert why in said
-    assert "begin another run: python scripts/train.py --config" in said
+    assert "begin another run: facenet-train --config" in said
     assert contents(run) == before
 
 

@@ -1,0 +1,56 @@
+"""The commands as they are called: as scripts, and as pip installs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facenet_demo
+from facenet_demo.system.commands import as_called
+
+ROOT = Path(facenet_demo.__file__).parents[1]
+
+
+def installed(command: str, *args: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run what pip writes for an entry point, which is called facenet-COMMAND."""
+    code = f"import sys; from facenet_demo.system.commands import {command} as command; "
+    code += f"sys.argv[0] = '/usr/bin/facenet-{command}'; sys.exit(command())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (path, ROOT)))},
+    )  # fmt: skip
+
+
+def test_ctrl_c_while_an_installed_command_imports_its_packages(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    done = installed("predict", path=tmp_path)
+    assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
+
+
+def test_the_help_of_an_installed_command_shows_what_is_installed() -> None:
+    done = installed("predict", "--help")
+    assert done.stdout.startswith("usage: facenet-predict [-h]")
+    assert "\n  facenet-predict runs/orl-20260131-142501 photo.jpg holiday/\n" in done.stdout
+    assert "python scripts/" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("called", "shown"),
+    [
+        ("scripts/train.py", "python scripts/tune.py --help"),
+        ("/my demo/scripts/predict.py", "python '/my demo/scripts/tune.py' --help"),
+        ("/usr/bin/facenet-train", "facenet-tune --help"),
+        ("C:\\demo\\Scripts\\facenet-train.exe", "facenet-tune --help"),
+        ("/lib/ipykernel_launcher.py", "facenet-tune --help"),
+        ("", "facenet-tune --help"),
+    ],
+)
+def test_a_command_is_shown_as_its_reader_calls_it(
+    called: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called])
+    assert as_called("Try python scripts/tune.py --help") == f"Try {shown}"
