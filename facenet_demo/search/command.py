@@ -29,6 +29,7 @@ from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import follow, parse, quieten_libraries
+from facenet_demo.training.configs import SPACES, find_config
 from facenet_demo.training.parser import as_yaml, to_config
 
 _KEPT = ". Finished trials are kept; the same command goes on."
@@ -164,7 +165,7 @@ def _search(options: argparse.Namespace, rest: list[str]) -> Search:
         )
     args = [f"--config={options.config}"] if options.config else []
     args += rest
-    space = read_space(options.space)
+    space = read_space(find_config(options.space, SPACES))
     if not options.objective.startswith("val/"):
         raise UserError(
             f"A search goes by validation photos, not by {options.objective}: --objective val/loss."

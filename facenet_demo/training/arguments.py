@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facenet_demo.system.errors import UserError
-
-CONFIGS = Path(__file__).parents[2] / "configs"
+from facenet_demo.training.configs import CONFIGS, find_config
 
 
 def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:
     """The same command line with its --config in front, so that any flag wins over any file.
 
-    A run folder after --resume, returned beside it, stands for its config.
+    A config is found by name; a run folder after --resume, returned beside it, stands for its own.
     """
     configs: list[str] = []
     resumed = None
@@ -31,7 +30,7 @@ def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:
                     f"There is no run to go on with in {resumed}: it has no config.yaml. Name the "
                     "folder of a run, for example --resume runs/orl-20260131-142501."
                 )
-        configs += ["--config", value]
+        configs += ["--config", str(find_config(value))]
     return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *rest], resumed
 
 

@@ -17,7 +17,8 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, write_for_programs
 from facenet_demo.training import trust
-from facenet_demo.training.arguments import CONFIGS, in_order, take
+from facenet_demo.training.arguments import in_order, take
+from facenet_demo.training.configs import CONFIGS, find_config
 from facenet_demo.training.old_names import renewed_flags
 from facenet_demo.training.parser import parse_config, parse_data, to_recipe
 from facenet_demo.training.recipe import Recipe
@@ -104,16 +105,16 @@ def parse(args: Sequence[str], typed: Sequence[str] | None = None) -> Command:
     return Command(to_recipe(config), resumed)
 
 
-def read_recipe(config: Path) -> Recipe:
-    """The settings in a config file."""
+def read_recipe(config: Path | str) -> Recipe:
+    """The settings in a config: a file, or the name of one that comes with the program."""
     return parse([f"--config={config}"], typed=[]).recipe
 
 
-def configured_data(config: Path, modules: Sequence[str] = ()) -> FaceDataModule:
+def configured_data(config: Path | str, modules: Sequence[str] = ()) -> FaceDataModule:
     """The photos that a training config, or the config.yaml of a run, describes.
 
     Args:
-        config: the file.
+        config: the file, or the name of one that comes with the program.
         modules: dotted names; what is in them may be named by the file.
 
     Raises:
@@ -121,6 +122,7 @@ def configured_data(config: Path, modules: Sequence[str] = ()) -> FaceDataModule
     """
     trust.allow(modules)
     trust.restrict([])
+    config = find_config(config)
     settings = trust.read_yaml(config)
     if not isinstance(settings, dict) or not isinstance(settings.get("data"), dict):
         raise UserError(f"{config} is no config of a training: it has no settings of data.")

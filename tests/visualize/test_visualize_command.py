@@ -156,7 +156,7 @@ def test_other_photos_leave_parts_of_it_unmeasured(
         (["nowhere"], "no checkpoint nowhere"),
         (["{run}", "--layers", "stages.9", "stages.0"], "Did you mean: stages."),
         (["{run}", "--layers", "stages.0"], "two layers"),
-        (["{run}", "--config", "nowhere.yaml"], "cannot be read"),
+        (["{run}", "--config", "nowhere.yaml"], "There is no file nowhere.yaml"),
         (["{run}", "--config", "pyproject.toml"], "pyproject.toml is no YAML"),
         (["{run}", "--units", "stages.1.0"], "no LAYER:UNIT"),
         (["{run}", "--units", "stages.1.0:5"], "units are 0 to 4"),
