@@ -54,8 +54,8 @@ def exit_code(
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is missing" if error.name else str(error)
         _complain(
-            f"{missing}; the extras bring what is not always needed: pip install -e '.[test]' "
-            "brings all."
+            f"{missing}; the extras bring what is not always needed, all of them: "
+            'pip install "facenet_demo[heif,notebooks,onnx,postgresql,tune]"'
         )
         return 2
     except (KeyboardInterrupt, Interrupted) as stop:

@@ -50,7 +50,7 @@ def test_a_missing_package_is_named_with_what_brings_it(
     assert exit_code(lambda: stopped(error), "") == 2
     said = " ".join(capsys.readouterr().err.split())
     assert said.startswith("Error: the package optuna is missing")
-    assert "pip install -e '.[test]'" in said
+    assert 'pip install "facenet_demo[heif,notebooks,onnx,postgresql,tune]"' in said
 
 
 def test_whoever_reads_the_output_may_stop_early() -> None:
