@@ -45,6 +45,7 @@ Any setting below is set by flag, or in a YAML file given with --config; the fla
   --print_config                                             all settings, as YAML, and stop
   --import mynet                                             let files name what is in mynet.py
 Without --config, {CONFIGS.name}/orl.yaml is taken.
+From any folder, --config lfw finds configs/lfw.yaml.
 """
 
 

@@ -121,11 +121,12 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
+    repository = Path(__file__).parents[2]
+    if not (repository / ".git").exists():  # one further up is of a project that has it installed
+        return None
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
+        found = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import facenet_demo
 from facenet_demo.system.errors import UserError
+from facenet_demo.training import run_folder
 from facenet_demo.training.run_folder import environment, new_run_folder, outlive_events
 
 
@@ -90,6 +91,18 @@ def test_environment_names_the_commit_it_ran_from() -> None:
     command = ["git", "-C", str(root), "rev-parse", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert environment()["git_commit"].removesuffix("-dirty") == commit
+
+
+def test_the_commit_of_a_project_that_has_it_installed_is_not_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=a"], check=True)
+    installed = tmp_path / ".venv/site-packages/facenet_demo/training/run_folder.py"
+    installed.parent.mkdir(parents=True)
+    monkeypatch.setattr(run_folder, "__file__", str(installed))
+    assert environment()["git_commit"] is None
 
 
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
