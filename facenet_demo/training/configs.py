@@ -12,8 +12,8 @@ from pathlib import Path
 from facenet_demo.system.errors import UserError
 
 _PACKAGE = Path(__file__).parents[1]
-# A wheel has them within the package; in the repository they lie beside it.
-CONFIGS = next(filter(Path.is_dir, (_PACKAGE / "configs", _PACKAGE.parent / "configs")))
+_WITHIN = _PACKAGE / "configs"  # in a wheel; in the repository they lie beside the package
+CONFIGS = _WITHIN if _WITHIN.is_dir() else _PACKAGE.parent / "configs"
 SPACES = CONFIGS / "search"
 
 
