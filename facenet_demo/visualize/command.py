@@ -46,8 +46,8 @@ from facenet_demo.training.evaluation import score
 from facenet_demo.visualize import measurements
 from facenet_demo.visualize.layers import check_units, layers_of, units_of
 from facenet_demo.visualize.measurements import Measurements
-from facenet_demo.visualize.pages import PageMaker
-from facenet_demo.visualize.photos import explain, find_faces
+from facenet_demo.visualize.pages.layers import PageMaker
+from facenet_demo.visualize.pages.photos import explain, find_faces
 
 DESCRIPTION = """
 Show what a network learned, and measure whether edges, parts and people come in that order.

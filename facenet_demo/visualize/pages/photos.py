@@ -19,7 +19,7 @@ from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.report import Answer, Contribution, PhotoPage
 from facenet_demo.system.files import as_text
-from facenet_demo.visualize.pages import enlarged, save_picture
+from facenet_demo.visualize.pages.layers import enlarged, save_picture
 
 _NUM_ANSWERS = 5
 _NUM_UNITS = 8
