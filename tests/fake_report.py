@@ -13,25 +13,21 @@ from drawing import draw_face
 from PIL import Image
 
 from facenet_demo.report import (
-    Answer,
-    Contribution,
+    MEASURES,
+    SCORES,
     DataFacts,
     FileEntry,
-    Interval,
-    LayerPage,
-    LayerRow,
     NetworkFacts,
-    NetworkPages,
-    PartScore,
-    PersonScore,
-    PhotoPage,
+    Page,
     Picture,
-    Progression,
     Report,
-    UnitPage,
-    Verdict,
 )
 from facenet_demo.system.files import write_json
+from facenet_demo.visualize.pages import Compare, Layers, Overview, Photos
+from facenet_demo.visualize.pages.layers import LayerEntry, NetworkEntry
+from facenet_demo.visualize.pages.overview import Interval, LayerRow, Progression, Verdict
+from facenet_demo.visualize.pages.photos import Answer, Contribution, PhotoEntry
+from facenet_demo.visualize.pages.units import PartScore, PersonScore, UnitEntry
 
 # Layer -> side of its receptive field, side of its maps, pixels.
 LAYERS = {"stem": (7, 64), "stages.0": (18, 32), "stages.1": (44, 16), "stages.2": (96, 8)}
@@ -63,11 +59,22 @@ def fake_report(
             "There are 10 photos of each person: what removing a unit costs one person moves in "
             "steps of 20 %.",
         ),
-        progression=maker.progression(),
-        networks=tuple(maker.network(name, num_units) for name in networks),
-        photos=(maker.photo("me.jpg"), maker.photo("a stranger <b>&amp;")),
-        files=(FileEntry("progression.json", "numbers", "every figure of the progression"),),
+        scores=SCORES,
+        measures=MEASURES,
+        pages=(
+            Overview().page({"progression": maker.progression()}),
+            *layer_pages(*(maker.network(name, num_units) for name in networks)),
+            Photos().page({"photos": (maker.photo("me.jpg"), maker.photo("a stranger <b>&amp;"))}),
+        ),
     )  # fmt: skip
+
+
+def layer_pages(*networks: NetworkEntry) -> tuple[Page, Page]:
+    """The page of their layers, and that which sets two of them side by side."""
+    first, last = networks[0], networks[-1]
+    layer = first.layers[len(first.layers) // 2].name
+    pair = [first.name, layer, last.name, layer]
+    return Layers().page({"networks": networks}), Compare().page({"pair": pair})
 
 
 _face = cache(draw_face)
@@ -78,11 +85,13 @@ class _Maker:
     folder: Path
     random: np.random.Generator
 
-    def save(self, file: str, pixels: np.ndarray, caption: str, kind: str) -> Picture:
+    def save(
+        self, file: str, pixels: np.ndarray, caption: str, kind: str, *where: str | int
+    ) -> Picture:
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-        return Picture(file, caption, kind)
+        return Picture(file, caption, kind, *where)
 
     def progression(self) -> Progression:
         rows = []
@@ -123,13 +132,14 @@ class _Maker:
                 Verdict("parts matter", None, "There are too few photos of each person to tell."),
             ),
             tuple(rows),
+            FileEntry("progression.json", "numbers", "every figure of the progression"),
         )  # fmt: skip
 
-    def network(self, name: str, num_units: int) -> NetworkPages:
-        return NetworkPages(
+    def network(self, name: str, num_units: int) -> NetworkEntry:
+        return NetworkEntry(
             name,
             tuple(
-                LayerPage(
+                LayerEntry(
                     layer, num_units, (size, size), field,
                     {"iou": self.random.random() / 5, "selectivity": self.random.random()},
                     self.layer_pictures(name, layer),
@@ -143,9 +153,9 @@ class _Maker:
         noise = cv2.GaussianBlur(self.random.integers(0, 255, (66, 330, 3), np.uint8), (9, 9), 0)
         noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)
         file = f"pictures/{network}/{layer}/maps.png"
-        return (self.save(file, noise, f"What {layer} makes of a face", "maps"),)
+        return (self.save(file, noise, f"What {layer} makes of a face", "maps", network, layer),)
 
-    def unit(self, network: str, layer: str, unit: int) -> UnitPage:
+    def unit(self, network: str, layer: str, unit: int) -> UnitEntry:
         random = self.random
         scores = {part: float(random.beta(1, 6)) for part in PARTS}
         best = max(scores, key=lambda part: scores[part])
@@ -160,7 +170,7 @@ class _Maker:
         sheet = np.vstack([np.hstack(faces[i : i + 3]) for i in (0, 3, 6)])
         noise = cv2.GaussianBlur(random.integers(0, 255, (96, 96, 3), np.uint8), (0, 0), 3)
         noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)
-        return UnitPage(
+        return UnitEntry(
             unit, best, max(people, key=lambda person: person.response).name,
             {
                 "iou": max(scores.values()) - 0.05, "auc": float(random.uniform(0.4, 1)),
@@ -173,9 +183,9 @@ class _Maker:
             people,
             (
                 self.save(f"{base}-patches.png", sheet, "The nine regions of test photos that it "
-                          "responds to most", "patches"),
+                          "responds to most", "patches", network, layer, unit),
                 self.save(f"{base}-synthesis.png", noise, "An image made to drive it: an "
-                          "illustration, not a measurement", "synthesis"),
+                          "illustration, not a measurement", "synthesis", network, layer, unit),
             ),
         )  # fmt: skip
 
@@ -187,13 +197,13 @@ class _Maker:
         top, left = (min(max(0, c - 24), 48) for c in (y, x))
         return face[top : top + 48, left : left + 48]
 
-    def photo(self, title: str) -> PhotoPage:
+    def photo(self, title: str) -> PhotoEntry:
         face = draw_face(7, len(title), 128)
         base = f"pictures/photos/{len(title)}"
         heat = np.zeros((128, 128), np.uint8)
         cv2.circle(heat, (42, 54), 24, 255, -1)
         heat = cv2.applyColorMap(cv2.GaussianBlur(heat, (0, 0), 10), cv2.COLORMAP_INFERNO)
-        return PhotoPage(
+        return PhotoEntry(
             title,
             self.save(f"{base}-face.png", face, "The face as the network sees it", "photo"),
             (Answer("person 07", 0.86), Answer("person 12", 0.09), Answer("person 03", 0.02)),

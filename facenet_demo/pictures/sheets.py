@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -144,3 +145,8 @@ def map_sheet(maps: np.ndarray, side: int = 64) -> np.ndarray:
     size = (side, side)
     pictures = [cv2.resize(heat, size, interpolation=cv2.INTER_NEAREST) for heat in _heat(levels)]
     return tile(np.stack(pictures), columns=3)
+
+
+def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture `(H, H, 3)` uint8 at another size, `(side, side, 3)`."""
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))

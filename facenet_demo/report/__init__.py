@@ -1,28 +1,21 @@
 """The report: a folder with a page that opens in any browser, without a connection.
 
-Contents are dataclasses of plain values and names of pictures; the report sees neither a data set
-nor a network.
+A report has pages; a page is plain values and a script that draws them. What comes in are
+dataclasses of plain values and names of pictures: the report sees neither a data set nor a network.
+
+    start_report(folder, "My network")
+    page = Page("brightness", "Brightness", Path("mypage.js"), {"mean": 0.43})
+    write_report(folder, Report("My network", pages=(page,)))
 """
 
 from facenet_demo.report.contents import (
-    Answer,
-    Claim,
-    Contribution,
     DataFacts,
     FileEntry,
-    Interval,
-    LayerPage,
-    LayerRow,
     NetworkFacts,
-    NetworkPages,
-    PartScore,
-    PersonScore,
-    PhotoPage,
+    Page,
     Picture,
-    Progression,
     Report,
-    UnitPage,
-    Verdict,
+    check_page_name,
 )
 from facenet_demo.report.measures import MEASURES, SCORES, Measure
 from facenet_demo.report.writer import report_path, start_report, write_report
@@ -30,25 +23,14 @@ from facenet_demo.report.writer import report_path, start_report, write_report
 __all__ = [
     "MEASURES",
     "SCORES",
-    "Answer",
-    "Claim",
-    "Contribution",
     "DataFacts",
     "FileEntry",
-    "Interval",
-    "LayerPage",
-    "LayerRow",
     "Measure",
     "NetworkFacts",
-    "NetworkPages",
-    "PartScore",
-    "PersonScore",
-    "PhotoPage",
+    "Page",
     "Picture",
-    "Progression",
     "Report",
-    "UnitPage",
-    "Verdict",
+    "check_page_name",
     "report_path",
     "start_report",
     "write_report",

@@ -4,10 +4,11 @@
     picture.save(report_path(folder, "pictures/stem.png"))
     write_report(folder, report)             # may be called before, with finished=False, as well
 
-The page is `index.html`; its data stand in `data.js`, because a page opened from disk may not read
-other files. `manifest.json` lists every file of the report for other programs, and for overwriting:
-only what it lists is ever removed, and what `written.txt` names, in which an unfinished report has
-noted each file before it was there.
+What opens is `index.html`; the values of all pages stand in `data.js`, because what is opened from
+disk may not read other files, and the script of each page is copied beside it. `manifest.json`
+lists every file of the report for other programs, and for overwriting: only what it lists is ever
+removed, and what `written.txt` names, in which an unfinished report has noted each file before it
+was there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from importlib import resources
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
@@ -23,14 +24,14 @@ from typing import Any
 
 from PIL import Image
 
-from facenet_demo.report.contents import FileEntry, Picture, Report
-from facenet_demo.report.measures import MEASURES, SCORES
+from facenet_demo.report.contents import FileEntry, Page, Picture, Report
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file, remove_leftovers, write_json
 
 _MANIFEST = "manifest.json"
 _WRITTEN = "written.txt"
-_PAGE = resources.files("facenet_demo.report") / "page"
+_FRAME = resources.files("facenet_demo.report") / "page"
+_SCRIPTS = b"<!-- the scripts of the pages -->\n"  # where in index.html they are named
 
 
 def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
@@ -70,27 +71,35 @@ def report_path(folder: Path, name: str) -> Path:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write the page, its data and the manifest; the pictures are there already.
+    """Write the pages, their values and the manifest; the pictures are there already.
 
     Raises:
-        FileNotFoundError: a picture or file that the report names is not in the folder.
+        FileNotFoundError: a picture or file that a page shows is not in the folder, or its script
+            is not where it says.
+        TypeError: a page's values are not plain.
     """
-    entries = list(_entries(report))
+    entries = _entries(report)
     for entry in entries:
         if not (folder / entry.file).is_file():
             raise FileNotFoundError(f"{folder} holds no {entry.file}, which the report shows")
-    data = _plain(report, folder)
-    data["scores"] = _plain(SCORES, folder)
-    data["measures"] = _plain(MEASURES, folder)
-    page = {file.name: file.read_bytes() for file in _PAGE.iterdir()}
-    own = [FileEntry(name, "page", "part of the page index.html") for name in sorted(page)]
+    data = _plain(replace(report, pages=()), folder, "report")
+    data["pages"] = [
+        {"name": page.name, "title": page.title, "script": _script_name(page),
+         "values": _plain(page.values, folder, f"page {page.name}")}
+        for page in report.pages
+    ]  # fmt: skip
+    frame = {file.name: file.read_bytes() for file in _FRAME.iterdir()}
+    frame |= {_script_name(page): page.script.read_bytes() for page in report.pages}
+    tags = "".join(f'<script src="{_script_name(page)}" defer></script>\n' for page in report.pages)
+    frame["index.html"] = frame["index.html"].replace(_SCRIPTS, tags.encode())
+    own = [FileEntry(name, "page", "part of the page index.html") for name in sorted(frame)]
     own.append(FileEntry("data.js", "page", "what the page shows"))
     own.append(FileEntry(_MANIFEST, "manifest", "this list"))
     # First of all the list, so that whatever is there can be overwritten; finished last of all.
     manifest = {"title": report.title, "finished": False}
     manifest["files"] = [asdict(entry) for entry in own + entries]
     write_json(folder / _MANIFEST, manifest)
-    for name, content in page.items():
+    for name, content in frame.items():
         with new_file(folder / name) as temporary:
             temporary.write_bytes(content)
     with new_file(folder / "data.js") as temporary:
@@ -143,45 +152,60 @@ def _noted(folder: Path) -> list[PurePosixPath]:
     return [PurePosixPath(name) for name in text.split("\n")[:-1]]
 
 
-def _entries(report: Report) -> Iterator[FileEntry]:
-    """Every file that a report names, once each."""
+def _script_name(page: Page) -> str:
+    """What a page's script is called in the report's folder."""
+    return f"page-{page.name}.js"
+
+
+def _entries(report: Report) -> list[FileEntry]:
+    """Every file that a page names, once each."""
     found: dict[str, FileEntry] = {}
-
-    def add(pictures: tuple[Picture, ...], *where: Any) -> None:
-        for picture in pictures:
-            entry = FileEntry(picture.file, picture.kind, picture.caption, *where)
-            found.setdefault(picture.file, entry)
-
-    if report.progression:
-        add((report.progression.figure,))
-    for network in report.networks:
-        for layer in network.layers:
-            add(layer.pictures, network.name, layer.name)
-            for unit in layer.units:
-                add(unit.pictures, network.name, layer.name, unit.unit)
-    for photo in report.photos:
-        add((photo.photo, *photo.pictures))
-    for entry in report.files:
-        found.setdefault(entry.file, entry)
-    yield from found.values()
+    for page in report.pages:
+        for entry in _files(page.values):
+            found.setdefault(entry.file, entry)
+    return list(found.values())
 
 
-def _plain(value: Any, folder: Path) -> Any:
-    """A value as JSON has it: 5 digits are more than the page shows; pictures know their size."""
+def _files(value: Any) -> Iterator[FileEntry]:
+    """The pictures and files among plain values, in their order."""
+    if isinstance(value, Picture):
+        about = (value.network, value.layer, value.unit)
+        yield FileEntry(value.file, value.kind, value.caption, *about)
+    elif isinstance(value, FileEntry):
+        yield value
+    elif is_dataclass(value):
+        for f in fields(value):
+            yield from _files(getattr(value, f.name))
+    elif isinstance(value, Mapping):
+        yield from _files(list(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _files(item)
+
+
+def _plain(value: Any, folder: Path, where: str) -> Any:
+    """A value as JSON has it: 5 digits are more than a page shows; pictures know their size.
+
+    `where` it stands is said of what is not plain.
+    """
+    if isinstance(value, Picture):
+        with Image.open(folder / value.file) as image:
+            width, height = image.size
+        about = {"file": value.file, "caption": value.caption, "kind": value.kind}
+        return about | {"width": width, "height": height}
     if is_dataclass(value):
-        plain = {f.name: _plain(getattr(value, f.name), folder) for f in fields(value)}
-        if isinstance(value, Picture):
-            with Image.open(folder / value.file) as image:
-                plain |= {"width": image.width, "height": image.height}
-        return plain
+        value = {f.name: getattr(value, f.name) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item, folder) for key, item in value.items()}
+        return {key: _plain(item, folder, f"{where}, {key}") for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item, folder) for item in value]
+        return [_plain(item, folder, f"{where}, {i}") for i, item in enumerate(value)]
     if isinstance(value, str | bool) or value is None:
         return value
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
         return float(f"{float(value):.5g}") if math.isfinite(value) else None
-    raise TypeError(f"a report holds no {type(value).__name__}")
+    raise TypeError(
+        f"{where}: a report holds no {type(value).__name__}. Give plain values: numbers, texts, "
+        "lists, mappings and dataclasses of them; of an array its .tolist()."
+    )

@@ -8,23 +8,17 @@ from pathlib import Path
 
 import pytest
 from browser import Page, browser, find_browser
-from fake_report import LAYERS, PARTS, fake_report
+from fake_report import LAYERS, PARTS, fake_report, layer_pages
 
-from facenet_demo.report import (
-    SCORES,
-    LayerPage,
-    NetworkPages,
-    PartScore,
-    PersonScore,
-    Report,
-    UnitPage,
-    start_report,
-    write_report,
-)
+from facenet_demo.report import SCORES, Report, start_report, write_report
+from facenet_demo.report import Page as ReportPage
+from facenet_demo.visualize.pages.layers import LayerEntry, NetworkEntry
+from facenet_demo.visualize.pages.units import PartScore, PersonScore, UnitEntry
 
-LAYER = "#/trained/stages.1"
-ROUTES = ("#/", "#/trained", "#/untrained", LAYER, "#/untrained/stem", f"{LAYER}/5", "#/compare",
-          "#/photos", "#/measures", "#/measures/iou", "#/trained/stages.7")  # fmt: skip
+HOME = "#/layers/trained"
+LAYER = f"{HOME}/stages.1"
+ROUTES = ("#/", "#/layers", "#/layers/untrained", LAYER, "#/layers/untrained/stem", f"{LAYER}/5",
+          "#/compare", "#/photos", "#/measures", "#/measures/iou", f"{HOME}/stages.7")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +79,12 @@ def choose(page: Page, control: str, value: str) -> None:
     }})()""")
 
 
-def units(report: Report, network: int = 0) -> tuple[UnitPage, ...]:
-    return report.networks[network].layers[list(LAYERS).index("stages.1")].units
+def networks(report: Report) -> tuple[NetworkEntry, ...]:
+    return report.pages[1].values["networks"]
+
+
+def units(report: Report, network: int = 0) -> tuple[UnitEntry, ...]:
+    return networks(report)[network].layers[list(LAYERS).index("stages.1")].units
 
 
 @pytest.mark.parametrize("hash_", ROUTES)
@@ -123,7 +121,7 @@ def test_verdicts_say_in_words_what_they_are(page: Page) -> None:
 
 def test_all_numbers_and_intervals_are_there(page: Page, report: Report) -> None:
     table = texts(page, ".measure-table:nth-of-type(1) tbody tr")
-    for line, row in zip(table, report.progression.rows, strict=True):
+    for line, row in zip(table, report.pages[0].values["progression"].rows, strict=True):
         assert line.startswith(row.layer)
         for value in (v for interval in row.scores["edges"].values() for v in interval):
             assert f"{value:.2f}" in line
@@ -148,7 +146,7 @@ def test_from_the_front_page_to_a_unit_and_back(page: Page) -> None:
 
 def test_a_link_opens_a_unit(page: Page, folder: Path, report: Report) -> None:
     page.open("about:blank")
-    page.open((folder / "index.html").as_uri() + "#/untrained/stages.1/7")
+    page.open((folder / "index.html").as_uri() + "#/layers/untrained/stages.1/7")
     unit = units(report, network=1)[7]
     assert text(page, "h1") == "Unit 7 of stages.1, untrained"
     shown = text(page, "main")
@@ -193,7 +191,7 @@ def test_a_score_that_no_unit_has_is_not_offered(page: Page) -> None:
     options = "[data-control=sort] option"
     page.go(LAYER)
     assert SCORES["gabor_r2"].label not in texts(page, options)
-    page.go("#/trained/stem")
+    page.go(f"{HOME}/stem")
     assert SCORES["gabor_r2"].label in texts(page, options)
 
 
@@ -216,17 +214,17 @@ def test_two_layers_side_by_side(page: Page, report: Report) -> None:
     choose(page, "side-1", '["untrained","stem"]')
     assert texts(page, ".sides h2") == ["stages.1trained", "stemuntrained"]
     choose(page, "sort", "iou")
-    stem = sorted(report.networks[1].layers[0].units, key=lambda unit: -unit.scores["iou"])
+    stem = sorted(networks(report)[1].layers[0].units, key=lambda unit: -unit.scores["iou"])
     assert tiles(page, ".sides section:nth-child(2)") == [unit.unit for unit in stem]
     assert page.run("location.hash") == "#/compare/trained/stages.1/untrained/stem?sort=iou"
 
 
 def test_photos_lead_to_the_units_that_spoke(page: Page, report: Report) -> None:
     page.click("nav#nav a:nth-child(4)")
-    assert texts(page, ".photo h2") == [photo.title for photo in report.photos]
+    assert texts(page, ".photo h2") == [photo.title for photo in report.pages[3].values["photos"]]
     assert "86.0\u00a0%" in text(page, ".photo")
     page.click(".speakers li:nth-child(2) a")
-    assert page.run("location.hash") == "#/trained/stages.2/3"
+    assert page.run("location.hash") == f"{HOME}/stages.2/3"
 
 
 def test_each_measure_is_explained(page: Page) -> None:
@@ -272,7 +270,14 @@ def test_on_a_phone_the_current_page_is_in_view_in_the_navigation(page: Page) ->
 
 
 def test_what_does_not_exist_is_said(page: Page) -> None:
-    for hash_ in ("#/nobody", "#/trained/stages.9", f"{LAYER}/99", "#/compare/a/b/c/d", "#/%E0%A4"):
+    for hash_ in (
+        "#/nobody",
+        "#/layers/nobody",
+        f"{HOME}/stages.9",
+        f"{LAYER}/99",
+        "#/compare/a/b/c/d",
+        "#/%E0%A4",
+    ):
         page.go(hash_)
         assert text(page, "h1") == "Nothing of that name"
 
@@ -330,19 +335,33 @@ def test_a_report_with_little_in_it_and_long_names(page: Page, tmp_path: Path) -
     name = "layer4.1.downsample_of_the_residual_branch.0.conv"
     person = "Wolfeschlegelsteinhausenbergerdorff_Hubert_Blaine_Senior"
     part = "left_corner_of_the_mouth_as_seen_in_the_image"
-    unit = UnitPage(0, part, person, {"iou": None}, {part: PartScore(0.5)},
+    unit = UnitEntry(0, part, person, {"iou": None}, {part: PartScore(0.5)},
                     (PersonScore(person, -0.5), PersonScore("B", 0.0)))  # fmt: skip
-    layer = LayerPage(name, 1000, None, 512, units=(unit, UnitPage(999)))
-    empty = LayerPage("head", 40, None, 512)
-    network = NetworkPages("untrained", (layer, empty))
-    write_report(tmp_path, Report(person, networks=(network,)))
+    layer = LayerEntry(name, 1000, None, 512, units=(unit, UnitEntry(999)))
+    empty = LayerEntry("head", 40, None, 512)
+    network = NetworkEntry("untrained", (layer, empty))
+    write_report(tmp_path, Report(person, pages=layer_pages(network)))
     page.size(360)
     page.open((tmp_path / "index.html").as_uri())
-    home = f"#/untrained/{name}"
-    for hash_ in ("#/", home, f"{home}/0", f"{home}/999", "#/untrained/head", "#/compare"):
+    home = f"#/layers/untrained/{name}"
+    for hash_ in ("#/", home, f"{home}/0", f"{home}/999", "#/layers/untrained/head", "#/compare"):
         page.go(hash_)
         assert text(page, "h1") != "Nothing of that name"
         assert page.run("document.documentElement.scrollWidth") <= 360, hash_
+    page.requests.clear()
+
+
+def test_a_page_whose_script_does_not_draw_it_says_so(page: Page, tmp_path: Path) -> None:
+    script = tmp_path / "mine.js"
+    script.write_text('registerPage("another", () => "drawn");')
+    pages = tuple(ReportPage(name, name, script, {}) for name in ("mine", "another"))
+    write_report(tmp_path, Report("Title", pages=pages))
+    page.open((tmp_path / "index.html").as_uri())
+    assert 'page-mine.js, which is to draw this page, is broken or has no registerPage("mine"' in (
+        text(page, ".banner")
+    )
+    page.go("#/another")
+    assert text(page, "main") == "drawn"
     page.requests.clear()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,12 +17,9 @@ from fake_report import LAYERS, fake_report
 from facenet_demo.report import (
     SCORES,
     FileEntry,
-    LayerPage,
-    NetworkPages,
-    PersonScore,
+    Page,
     Picture,
     Report,
-    UnitPage,
     report_path,
     start_report,
     write_report,
@@ -46,9 +45,23 @@ def files(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
 
 
-def one_unit(unit: UnitPage) -> Report:
-    layer = LayerPage("stem", 1, (4, 4), 7, units=(unit,))
-    return Report("One unit", networks=(NetworkPages("trained", (layer,)),))
+@pytest.fixture
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scripts") / "mine.js"
+    path.write_text('registerPage("mine", () => "mine");\n')
+    return path
+
+
+@pytest.fixture
+def shown(tmp_path: Path, script: Path) -> Callable[..., dict[str, Any]]:
+    """Write a report of one page with these values; gives what the page will find."""
+
+    def write(**values: Any) -> dict[str, Any]:
+        write_report(tmp_path, Report("Title", pages=(Page("mine", "Mine", script, values),)))
+        (page,) = data(tmp_path)["pages"]
+        return page["values"]
+
+    return write
 
 
 @pytest.fixture
@@ -88,53 +101,79 @@ def test_the_manifest_says_where_a_picture_belongs(finished: Path) -> None:
 
 def test_data_hold_what_the_report_holds(finished: Path, tmp_path: Path) -> None:
     report = fake_report(tmp_path / "same", num_units=2)
-    shown = data(finished)
-    assert [layer["name"] for layer in shown["networks"][0]["layers"]] == list(LAYERS)
-    unit, seen = (
-        report.networks[1].layers[2].units[1],
-        shown["networks"][1]["layers"][2]["units"][1],
-    )
+    found = data(finished)
+    pages = {page["name"]: page for page in found["pages"]}
+    assert [(name, page["title"]) for name, page in pages.items()] == [
+        ("overview", "The progression"), ("layers", "Layers"), ("compare", "Compare"),
+        ("photos", "Your photos"),
+    ]  # fmt: skip
+    networks = pages["layers"]["values"]["networks"]
+    assert [layer["name"] for layer in networks[0]["layers"]] == list(LAYERS)
+    unit = report.pages[1].values["networks"][1].layers[2].units[1]
+    seen = networks[1]["layers"][2]["units"][1]
     assert seen["best_person"] == unit.best_person
     assert seen["scores"]["iou"] == pytest.approx(unit.scores["iou"], rel=1e-4)
     assert seen["parts"]["mouth"] == pytest.approx(list(unit.parts["mouth"]), rel=1e-4)
     assert seen["people"][3][0] == "person 03"
-    assert set(shown["scores"]) == set(SCORES)
+    assert set(found["scores"]) == set(SCORES)
+
+
+def test_the_script_of_each_page_is_copied_and_named_in_order(tmp_path: Path, script: Path) -> None:
+    pages = (Page("b", "B", script, {}), Page("a-2", "A", script, {}))
+    write_report(tmp_path, Report("Title", pages=pages))
+    html = (tmp_path / "index.html").read_text()
+    names = re.findall(r'<script src="([^"]+)" defer>', html)
+    assert names[0] == "data.js"
+    assert names[-3:] == ["page-b.js", "page-a-2.js", "app.js"]
+    for name in ("page-b.js", "page-a-2.js"):
+        assert (tmp_path / name).read_bytes() == script.read_bytes()
+    assert {entry["file"] for entry in manifest(tmp_path)["files"]} == files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "Big", "a b", "../a", "ä", 'a"', "1st", "measures", "a\n"])
+def test_a_page_has_a_name_that_addresses_and_files_can_hold(script: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        Page(name, "Title", script, {})
 
 
 def test_data_tell_the_size_of_pictures(finished: Path) -> None:
-    chart = data(finished)["progression"]["figure"]
+    chart = data(finished)["pages"][0]["values"]["progression"]["figure"]
     assert (chart["width"], chart["height"]) == (1000, 360)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan"), None])
-def test_what_was_not_measured_is_null(tmp_path: Path, value: float | None) -> None:
-    write_report(tmp_path, one_unit(UnitPage(0, scores={"iou": value})))
-    assert data(tmp_path)["networks"][0]["layers"][0]["units"][0]["scores"] == {"iou": None}
+def test_what_was_not_measured_is_null(shown: Callable, value: float | None) -> None:
+    assert shown(scores={"iou": value}) == {"scores": {"iou": None}}
 
 
-def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
-    unit = UnitPage(np.int64(3), scores={"iou": np.float32(0.25)})
-    write_report(tmp_path, one_unit(unit))
-    seen = data(tmp_path)["networks"][0]["layers"][0]["units"][0]
-    assert (seen["unit"], seen["scores"]["iou"]) == (3, 0.25)
+def test_numpy_numbers_are_numbers(shown: Callable) -> None:
+    assert shown(unit=np.int64(3), iou=np.float32(0.25)) == {"unit": 3, "iou": 0.25}
 
 
-def test_arrays_do_not_belong_in_a_report(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="ndarray"):
-        write_report(tmp_path, one_unit(UnitPage(0, scores={"iou": np.zeros(2)})))
+def test_arrays_do_not_belong_in_a_report(shown: Callable) -> None:
+    with pytest.raises(TypeError, match=r"page mine, layers, 1, iou: .* no ndarray\..*tolist"):
+        shown(layers=[{}, {"iou": np.zeros(2)}])
 
 
-def test_names_are_kept_as_they_are(tmp_path: Path) -> None:
+def test_dataclasses_are_mappings_and_named_tuples_are_lists(shown: Callable) -> None:
+    class Pair(NamedTuple):
+        name: str
+        number: float | None = None
+
+    one = dataclasses.make_dataclass("One", ["pairs"])((Pair("a", 1.0), Pair("b")))
+    assert shown(one=one) == {"one": {"pairs": [["a", 1.0], ["b", None]]}}
+
+
+def test_names_are_kept_as_they_are(shown: Callable) -> None:
     name = "O'Neil \"<b>\u2028</script> Zoë 王"
-    write_report(tmp_path, one_unit(UnitPage(0, people=(PersonScore(name, 1.0),))))
-    assert data(tmp_path)["networks"][0]["layers"][0]["units"][0]["people"] == [[name, 1.0, None]]
+    assert shown(people=[name]) == {"people": [name]}
 
 
-def test_a_missing_picture_is_named_and_nothing_is_written(finished: Path) -> None:
+def test_a_missing_picture_is_named_and_nothing_is_written(finished: Path, script: Path) -> None:
     before = (finished / "data.js").read_bytes()
-    lost = Picture("pictures/lost.png", "Lost", "patches")
+    lost = {"units": [{"pictures": (Picture("pictures/lost.png", "Lost", "patches"),)}]}
     with pytest.raises(FileNotFoundError, match=r"pictures/lost\.png"):
-        write_report(finished, one_unit(UnitPage(0, pictures=(lost,))))
+        write_report(finished, Report("Title", pages=(Page("mine", "Mine", script, lost),)))
     assert (finished / "data.js").read_bytes() == before
 
 
@@ -207,12 +246,29 @@ def test_what_a_killed_report_left_can_be_overwritten(tmp_path: Path) -> None:
     assert not (folder / "pictures/trained/stem").exists()
 
 
-def test_a_finished_report_has_one_list(tmp_path: Path) -> None:
+def test_a_finished_report_has_one_list(tmp_path: Path, shown: Callable) -> None:
     start_report(tmp_path, "Title")
     report_path(tmp_path, "numbers.json").write_text("{}")
     assert (tmp_path / "written.txt").read_text() == "numbers.json\n"
-    write_report(tmp_path, Report("Title", files=(FileEntry("numbers.json", "numbers", ""),)))
+    shown(numbers=FileEntry("numbers.json", "numbers", "all of them"))
     assert files(tmp_path) == {entry["file"] for entry in manifest(tmp_path)["files"]}
+
+
+def test_a_report_of_before_pages_had_scripts_of_their_own_can_be_overwritten(
+    tmp_path: Path,
+) -> None:
+    before = ["app.js", "data.js", "elements.js", "index.html", "layers.js", "overview.js",
+              "photos.js", "style.css", "unit.js", "manifest.json", "progression.json",
+              "pictures/trained/stem/0-patches.webp"]  # fmt: skip
+    (tmp_path / "pictures/trained/stem").mkdir(parents=True)
+    for name in before:
+        (tmp_path / name).write_text("old")
+    entry = {"kind": "", "description": "", "network": None, "layer": None, "unit": None}
+    listed = {"title": "Old", "finished": True, "files": [{"file": f} | entry for f in before]}
+    (tmp_path / "manifest.json").write_text(json.dumps(listed))
+    start_report(tmp_path, "New", overwrite=True)
+    assert files(tmp_path) == {entry["file"] for entry in manifest(tmp_path)["files"]}
+    assert not {"unit.js", "progression.json"} & files(tmp_path)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"files": [1]}', '{"files": 3}'])

@@ -15,7 +15,9 @@ from facenet_demo.networks import FaceCNN
 from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.training.cli import configured_data, follow
 from facenet_demo.training.train import TrainedRun
-from facenet_demo.visualize.command import _network_facts, main, visualize
+from facenet_demo.visualize.command import main, visualize
+from facenet_demo.visualize.facts import network_facts
+from facenet_demo.visualize.pages import Photos
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,12 @@ def report(run: TrainedRun, people_folder: Path, tmp_path_factory: pytest.TempPa
 
 
 def read(folder: Path) -> dict:
+    """What the page finds: facts of the report, and the values of its pages by their names."""
     text = (folder / "data.js").read_text("utf-8")
-    return json.loads(text.removeprefix("window.REPORT = ").removesuffix(";\n"))
+    shown = json.loads(text.removeprefix("window.REPORT = ").removesuffix(";\n"))
+    for page in shown.pop("pages"):
+        shown |= page["values"]
+    return shown
 
 
 def test_every_unit_of_both_networks_has_a_page(run: TrainedRun, report: Path) -> None:
@@ -80,7 +86,7 @@ def test_the_accuracy_is_that_of_training(orl: FaceDataModule) -> None:
         for logits in (network.recognize(orl.windows(rows))[1], network(orl.windows(rows)))
     )
     assert accuracy != of_one_view
-    assert _network_facts(trained, orl).test_accuracy == pytest.approx(accuracy)
+    assert network_facts(trained, orl).test_accuracy == pytest.approx(accuracy)
 
 
 def test_photos_are_explained_and_what_is_none_is_said(report: Path) -> None:
@@ -231,11 +237,13 @@ def test_interrupted_it_says_that_it_is_unfinished(
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facenet_demo.visualize.command.explain", interrupt)
+    monkeypatch.setattr(Photos, "make", interrupt)
     folder = tmp_path / "report"
     made = [str(run.folder), "--output", str(folder), "--num-views", "40"]
     assert main(made) == 130
     assert list(folder.rglob("*stages.2*"))
-    assert not read(folder)["finished"]
+    page = read(folder)
+    assert not page["finished"]
+    assert len(page["networks"]) == 2, "what was made by then can be read"
     assert main([*made, "--overwrite", "--layers", "stages.0", "stages.1.0"]) == 130
     assert not list(folder.rglob("*stages.2*")), "the other layers of the first are gone"

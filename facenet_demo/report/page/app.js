@@ -1,4 +1,4 @@
-// Which view the address names, and how one moves between views.
+// Which page the address names, and how one moves between pages.
 "use strict";
 
 const main = document.getElementById("main");
@@ -22,38 +22,23 @@ function decoded(text) {
   }
 }
 
-// The view for an address, or undefined where there is nothing of that name.
+// What stands at an address, or undefined where there is nothing of that name.
 function view({ parts, query }) {
-  const [first, ...rest] = parts;
-  const change = (changes, path = parts) => replace(route(path, { ...query, ...changes }));
-  if (first === undefined) return overviewView();
-  if (first === "photos") return photosView();
-  if (first === "measures") return measuresView();
-  if (first === "compare") {
-    const sides = comparison(rest);
-    return sides && compareView(sides, query, change);
-  }
-  const network = networkNamed(first);
-  if (!network || rest.length === 0) return network && networkView(network);
-  const layer = layerNamed(network, rest[0]);
-  if (!layer || rest.length === 1) return layer && layerView(network, layer, query, change);
-  const unit = layer.units.find((one) => String(one.unit) === rest[1]);
-  return unit && unitView(network, layer, unit, query);
+  const [name = REPORT.pages[0]?.name, ...rest] = parts;
+  if (name === undefined) return masthead(); // no page is made yet
+  if (name === "measures") return measuresView();
+  const page = REPORT.pages.find((one) => one.name === name);
+  if (!page) return undefined;
+  const { title, script, values } = page;
+  if (!DRAW.has(name)) return [heading(title), undrawn(name, script)];
+  const change = (changes, path = rest) =>
+    replace(route([name, ...path], { ...query, ...changes }));
+  return DRAW.get(name)(values, { title, parts: rest, query, change });
 }
 
-// [network, layer, network, layer] -> the two sides; without names a telling pair.
-function comparison(names) {
-  const [first, second = first] = REPORT.networks;
-  if (!first?.layers.length) return undefined;
-  const middle = first.layers[Math.floor(first.layers.length / 2)];
-  const chosen = names.length === 4 ? names : [first.name, middle.name, second.name,
-    (second === first ? first.layers.at(-1) : layerNamed(second, middle.name) ??
-      second.layers[0]).name];
-  const sides = [0, 2].map((i) => {
-    const network = networkNamed(chosen[i]);
-    return { network, layer: layerNamed(network, chosen[i + 1]) };
-  });
-  return sides.every(({ layer }) => layer) ? sides : undefined;
+function undrawn(name, script) {
+  return h("p", { class: "banner", role: "alert" },
+    `${script}, which is to draw this page, is broken or has no registerPage("${name}", ...).`);
 }
 
 // The same view with another order or filter: no new step in the browser's history.
@@ -77,60 +62,19 @@ function show() {
   main.replaceChildren(h("div", {}, !REPORT.finished && unfinished(), content));
   shown = location.hash;
   navigation(address.parts);
-  const heading = main.querySelector("h1").textContent;
-  document.title = heading === REPORT.title ? heading : `${heading} \u00b7 ${REPORT.title}`;
+  const headline = main.querySelector("h1")?.textContent ?? REPORT.title;
+  document.title = headline === REPORT.title ? headline : `${headline} \u00b7 ${REPORT.title}`;
   return address;
-}
-
-function unfinished() {
-  return h("p", { class: "banner", role: "alert" }, h("strong", {}, "This report is unfinished. "),
-    "It is still being made, or was stopped; reload it to see what there is by now, or make it " +
-    "again with --overwrite.");
 }
 
 function arrive() {
   if (shown !== null) places.set(shown, scrollY);
   const { parts } = show();
   const target = parts[0] === "measures" && document.getElementById(parts[1]);
-  (target || main.querySelector("h1")).focus({ preventScroll: true });
+  (target || main.querySelector("h1") || main).focus({ preventScroll: true });
   if (target) target.scrollIntoView();
   else scrollTo(0, followed ? 0 : places.get(location.hash) ?? 0);
   followed = false;
-}
-
-function navigation(parts) {
-  const first = parts[0];
-  const isLayer = networkNamed(first) !== undefined;
-  const entries = [
-    ["The progression", "#/", first === undefined],
-    REPORT.networks.length > 0 && ["Layers", route([REPORT.networks[0].name]), isLayer],
-    REPORT.networks.length > 0 && ["Compare", route(["compare"]), first === "compare"],
-    ["Your photos", route(["photos"]), first === "photos"],
-    ["Measures", route(["measures"]), first === "measures"],
-  ];
-  const nav = document.getElementById("nav");
-  nav.replaceChildren(...entries.filter(Boolean).map(
-    ([label, href, current]) => h("a", { href, "aria-current": current ? "page" : null }, label)));
-  const current = nav.querySelector("[aria-current]");
-  // Not scrollIntoView, after which Chromium's Tab key goes on from here.
-  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
-}
-
-function footer() {
-  const { data } = REPORT;
-  return [
-    data && h("section", {}, h("h2", {}, "The photos"),
-      h("p", {}, [data.title, data.credit].filter(Boolean).join(". ")),
-      data.terms && h("p", {}, data.terms)),
-    h("section", {}, h("h2", {}, "How it was made"),
-      h("p", {}, "By facenet_demo, from one network. The same photos, network and seed " +
-        "give the same numbers. Synthesised images and attribution maps illustrate; they prove " +
-        "nothing. ", h("a", { href: route(["measures"]) }, "What the numbers mean."))),
-    h("section", {}, h("h2", {}, "What it is not for"),
-      h("p", {}, "A face classifier errs, and errs more for some people than for others. Do not " +
-        "use it to identify people without their consent, to decide about anybody, or as a " +
-        "lock.")),
-  ];
 }
 
 document.addEventListener("click", (event) => {

@@ -1,7 +1,23 @@
-// Small things that every view is made of: elements, numbers, pictures, bars.
+// What the script of a page works with: elements, numbers, pictures, bars.
 "use strict";
 
 const REPORT = window.REPORT;
+
+// A page's script says how it is drawn: registerPage("brightness", (values, address) => [...]).
+// It gives elements made by h, or undefined where the address names nothing. Of the address it is
+// told: title, what the page is called; parts, what follows its name (#/layers/trained/stem has
+// ["trained", "stem"]); query, {sort: "iou"} of ?sort=iou; and change, which shows the page with
+// another query, change({sort: "auc"}), or other parts, change({}, ["trained", "stages.0"]).
+const DRAW = new Map();
+
+function registerPage(name, draw) {
+  DRAW.set(name, draw);
+}
+
+// What a page's Python file gave; undefined if this report has no such page (yet).
+function valuesOf(name) {
+  return REPORT?.pages.find((page) => page.name === name)?.values;
+}
 
 // h("a", {href: "#/", class: "x", onclick: f}, "text", [more]) -> element.
 function h(tag, attributes = {}, ...children) {
@@ -24,7 +40,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// Routes: #/trained/stages.2/17?sort=iou&part=eyes
+// Addresses: #/layers/trained/stages.2/17?sort=iou&part=eyes
 function route(parts, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value);
   const path = parts.map((part) => encodeURIComponent(part)).join("/");
@@ -97,34 +113,13 @@ function bar(value, largest, mark = null) {
     height: 10 }));
 }
 
-// How much of the window one position of a layer sees, as a square within a square.
-function fieldGlyph(field) {
-  if (!REPORT.network) return null;
-  const side = 36 * Math.min(1, field / REPORT.network.window);
-  const start = 20 - side / 2;
-  return svg("svg", { class: "field", viewBox: "0 0 40 40", "aria-hidden": "true" },
-    svg("rect", { class: "window", x: 2, y: 2, width: 36, height: 36, rx: 3 }),
-    svg("rect", { class: "seen", x: start, y: start, width: side, height: side, rx: 1.5 }));
-}
-
-function fieldText(field) {
-  const whole = REPORT.network && field >= REPORT.network.window;
-  return whole ? `sees the whole window (${field}\u00a0px)`
-    : `sees ${field}\u00a0\u00d7\u00a0${field}\u00a0px`;
-}
-
-const ALL_PARTS = [...new Set(REPORT ? REPORT.networks.flatMap((network) =>
-  network.layers.flatMap((layer) => layer.units.flatMap((unit) => Object.keys(unit.parts)))) : [])];
-
-// A part's name behind a dot in its colour.
-function partName(part) {
-  if (!part) return h("span", { class: "part none" }, "no part");
-  const number = ALL_PARTS.indexOf(part);
-  return h("span", { class: "part" }, h("i", { class: `dot part-${number % 8}` }), part);
-}
-
 function crumbs(...steps) {
   return h("nav", { class: "crumbs", "aria-label": "You are here" },
     h("ol", {}, steps.map(([label, href]) =>
       h("li", {}, href ? h("a", { href }, label) : h("span", { "aria-current": "page" }, label)))));
+}
+
+// How a page begins: the way back to the front page, what the page is called, its headline.
+function heading(title, headline = title) {
+  return [crumbs(["Report", "#/"], [title]), h("h1", { tabindex: -1 }, headline)];
 }

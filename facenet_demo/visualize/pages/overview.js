@@ -5,50 +5,16 @@ const OPENING = "Early layers see edges, middle layers parts of a face, the last
   "so the story goes. Here it stands trial for this one network, beside controls that could " +
   "refute it.";
 
-function overviewView() {
-  return [
-    masthead(),
-    REPORT.progression && progressionSection(REPORT.progression),
-    REPORT.networks.length > 0 && h("section", { "aria-labelledby": "layers" },
-      h("h2", { id: "layers" }, "Layer by layer"),
-      layerList(REPORT.networks[0])),
-  ];
-}
-
-function masthead() {
-  const { network, data, notes, title } = REPORT;
-  const stats = [
-    network?.test_accuracy != null && [format(network.test_accuracy, "percent"),
-      "of test photos named rightly"],
-    network && [network.num_people.toLocaleString("en"), "people it can name"],
-    network && [short(network.num_weights), "weights"],
-    data && [data.num_photos.toLocaleString("en"), "photos it was examined with"],
-  ].filter(Boolean);
-  return h("section", { class: "masthead" },
-    h("p", { class: "kicker" }, "What a face network learned"),
-    h("h1", { tabindex: -1 }, title),
-    network && h("p", { class: "standfirst" },
-      `What each layer and unit of this ${network.name} responds to, a network that is shown ` +
-      `windows of ${network.window} \u00d7 ${network.window} pixels`,
-      data ? `, examined on photos of ${data.title}.` : "."),
-    h("dl", { class: "stats" }, stats.map(([value, label]) =>
-      h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
-    notes.length > 0 && h("aside", { class: "notes" },
-      h("h2", {}, "Before you read on"),
-      h("ul", {}, notes.map((note) => h("li", {}, note)))),
-    network && Object.keys(network.settings).length > 0 && h("details", { class: "settings" },
-      h("summary", {}, "Settings of the network"),
-      h("dl", {}, Object.entries(network.settings).map(([name, value]) =>
-        h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))))));
-}
-
-function short(count) {
-  if (count >= 1e6) return `${(count / 1e6).toFixed(1)} million`;
-  return count.toLocaleString("en");
-}
+registerPage("overview", ({ progression }) => [
+  masthead(),
+  progressionSection(progression),
+  valuesOf("layers") && h("section", { "aria-labelledby": "layers" },
+    h("h2", { id: "layers" }, "Layer by layer"),
+    layerList(NETWORKS[0])),
+]);
 
 function progressionSection(progression) {
-  const { figure: chart, verdicts, rows } = progression;
+  const { figure: chart, verdicts, rows, numbers } = progression;
   const supported = verdicts.filter((verdict) => verdict.supported).length;
   return h("section", { "aria-labelledby": "progression" },
     h("h2", { id: "progression" }, "The progression"),
@@ -58,7 +24,8 @@ function progressionSection(progression) {
     h("div", { class: "verdicts" }, verdicts.map(verdictCard)),
     rows.length > 0 && h("details", { class: "numbers" },
       h("summary", {}, "All the numbers, with 95 % intervals"),
-      measuresOf(rows).map((name) => measureTable(name, rows))));
+      measuresOf(rows).map((name) => measureTable(name, rows)),
+      h("p", { class: "hint" }, "For programs: ", h("a", { href: numbers.file }, numbers.file))));
 }
 
 const STATES = {
@@ -128,47 +95,4 @@ function intervalStrip(scores, columns, scale) {
         low !== null && high !== null && svg("line", { x1: x(low), x2: x(high), y1: y, y2: y }),
         svg("circle", { cx: x(value), cy: y, r: column === columns[0] ? 2.7 : 2 }));
     }));
-}
-
-// The layers of one network in order, each with its best units.
-function layerList(network) {
-  return [
-    networkTabs(network.name, (other) => route([other.name])),
-    h("ol", { class: "layers" }, network.layers.map((layer) => h("li", { class: "layer" },
-      h("div", { class: "layer-head" },
-        fieldGlyph(layer.receptive_field),
-        h("div", {},
-          h("h3", {}, h("a", { href: route([network.name, layer.name]) }, layer.name)),
-          layerFacts(layer))),
-      h("div", { class: "strip-tiles" },
-        bestUnits(layer).map((unit) => unitTile(network, layer, unit, {}))),
-      h("p", { class: "more" }, h("a", { href: route([network.name, layer.name]) },
-        `All of ${layer.name}`, h("span", { "aria-hidden": "true" }, " \u2192")))))),
-  ];
-}
-
-function bestUnits(layer, count = 6) {
-  return sortedUnits(layer, { sort: "iou" }).slice(0, count);
-}
-
-function networkView(network) {
-  return [
-    crumbs(["Report", "#/"], [capital(network.name)]),
-    h("h1", { tabindex: -1 }, `The layers of the ${network.name} network`),
-    layerList(network),
-  ];
-}
-
-function measuresView() {
-  const list = (texts) => h("dl", { class: "glossary" }, Object.entries(texts).map(([name, m]) =>
-    h("div", { id: name, tabindex: -1 }, h("dt", {}, capital(m.label)), h("dd", {}, m.explanation,
-      h("small", {}, ` More: docs/measures.md#${name}`)))));
-  return [
-    crumbs(["Report", "#/"], ["Measures"]),
-    h("h1", { tabindex: -1 }, "What the numbers mean"),
-    h("p", { class: "lead" }, "Each in a sentence or two. Formulas, sources and what they cannot " +
-      "tell stand in docs/measures.md of facenet_demo, the project that made this report."),
-    h("h2", {}, "Of a unit or a layer"), list(REPORT.scores),
-    h("h2", {}, "Of a layer, in the progression"), list(REPORT.measures),
-  ];
 }

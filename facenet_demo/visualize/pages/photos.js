@@ -1,17 +1,14 @@
 // The user's photos: what the network answers, and why.
 "use strict";
 
-function photosView() {
-  return [
-    crumbs(["Report", "#/"], ["Your photos"]),
-    h("h1", { tabindex: -1 }, "Your photos"),
-    REPORT.photos.length > 0
-      ? h("p", { class: "lead" }, "What the network answers, where in the photo the answer comes " +
-        "from, and which units spoke most for it.")
-      : h("p", {}, "This report was made without photos of yours: name some with --images."),
-    REPORT.photos.map(photoCard),
-  ];
-}
+registerPage("photos", ({ photos }, { title }) => [
+  heading(title),
+  photos.length > 0
+    ? h("p", { class: "lead" }, "What the network answers, where in the photo the answer comes " +
+      "from, and which units spoke most for it.")
+    : h("p", {}, "This report was made without photos of yours: name some with --images."),
+  photos.map(photoCard),
+]);
 
 function photoCard(photo, number) {
   return h("article", { class: "photo", id: `photo-${number}` },
@@ -35,9 +32,9 @@ function photoCard(photo, number) {
 }
 
 function speaker([layerName, number, contribution]) {
-  const network = REPORT.networks[0];
+  const network = NETWORKS[0];
   const layer = layerNamed(network, layerName);
-  const unit = layer?.units.find((one) => one.unit === number);
+  const unit = unitNumbered(layer, number);
   return h("li", {},
     unit ? unitTile(network, layer, unit, {}) : h("span", { class: "tile no-picture" },
       `unit ${number}`),

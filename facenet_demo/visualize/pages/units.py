@@ -1,0 +1,193 @@
+"""The units of a layer, each with its pictures and scores, for the page of the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from facenet_demo.data.windows import to_pixels
+from facenet_demo.features.patches import TopPatches, cut
+from facenet_demo.features.progression import NetworkMeasures, best_parts
+from facenet_demo.features.selectivity import person_means
+from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.networks import FaceNetwork
+from facenet_demo.pictures import sheets
+from facenet_demo.report import Picture
+from facenet_demo.visualize.pages.base import Look
+
+_NUM_PEOPLE = 6  # of each unit, those that it responds to most
+_NUM_OVERLAYS = 4
+_SYNTHESIS_SIDE = 128  # pixels
+_BATCH = 64
+
+
+class PersonScore(NamedTuple):
+    """A unit and one person: mean response to their photos; accuracy on them lost without it."""
+
+    name: str
+    response: float
+    cost: float | None = None
+
+
+class PartScore(NamedTuple):
+    """A unit and one part: IoU, IoU with another image's masks (the position prior), ROC area."""
+
+    iou: float
+    prior: float | None = None
+    auc: float | None = None
+
+
+@dataclass(frozen=True)
+class UnitEntry:
+    """One unit.
+
+    Attributes:
+        unit: its number in the layer.
+        best_part: the part it matches best; None where it matches none.
+        best_person: whom it responds to most.
+        scores: key of the report's `scores` -> value.
+        parts: part -> its scores.
+        people: in any order.
+        pictures: the first is the unit's tile in the grid.
+    """
+
+    unit: int
+    best_part: str | None = None
+    best_person: str | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    parts: Mapping[str, PartScore] = field(default_factory=dict)
+    people: tuple[PersonScore, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two networks that are looked into: the one on trial, or its control.
+
+    Attributes:
+        look: all that was looked at.
+        name: what the network is called.
+        network: itself.
+        measures: of it.
+        patches: layer -> where its units respond most, in test windows.
+        costs: layer -> `(U, P)`, see `Measurements`; of a control none.
+        synthesised: layer -> `(U, 3, W, W)`; of a control none.
+    """
+
+    look: Look
+    name: str
+    network: FaceNetwork
+    measures: NetworkMeasures
+    patches: Mapping[str, TopPatches]
+    costs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    synthesised: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    def save(
+        self, file: str, pixels: np.ndarray, kind: str, caption: str, layer: str,
+        unit: int | None = None,
+    ) -> Picture:  # fmt: skip
+        """Write a picture below the network's folder, see `Look.save`."""
+        where = (self.name, layer, unit)
+        return self.look.save(f"{self.name}/{file}", pixels, kind, caption, *where)
+
+
+def units(side: Side, layer: str) -> Iterator[UnitEntry]:
+    """Every unit of a layer, in order."""
+    measured, evidence = side.measures.layers[layer], side.look.evidence
+    parts, above = best_parts(measured.chosen, evidence.face_parts)
+    held_out = measured.held_out
+    means = person_means(measured.test_pooled, evidence.test_labels, evidence.num_people)
+    r2 = dict(zip(measured.fitted.tolist(), measured.gabor_r2.tolist(), strict=True))
+    costs = side.costs.get(layer)
+    overlays = _overlays(side, layer, parts) if measured.map_size != (1, 1) else {}
+    for unit, part in enumerate(parts):
+        people = tuple(_people(side, means[unit], None if costs is None else costs[unit]))
+        iou, prior, auc = (of[unit] for of in (held_out.iou, held_out.prior, held_out.auc))  # (K,)
+        yield UnitEntry(
+            unit,
+            best_part=evidence.part_names[part] if above[unit] > 0 else None,
+            best_person=people[0].name if people else None,
+            scores={
+                "iou": float(iou[part] - prior[part]),
+                "auc": float(auc[part]),
+                "orientation": float(measured.tuning.selectivity[unit]),
+                "gabor_r2": r2.get(unit),
+                "selectivity": float(measured.selectivity[unit]),
+                "ablation": None if costs is None else float(np.nanmean(costs[unit])),
+            },
+            parts={
+                name: PartScore(float(iou[p]), float(prior[p]), float(auc[p]))
+                for p, name in enumerate(evidence.part_names)
+            },
+            people=people,
+            pictures=tuple(_pictures(side, layer, unit, overlays.get(unit),
+                                     evidence.part_names[part])),
+        )  # fmt: skip
+
+
+def _pictures(
+    side: Side, layer: str, unit: int, overlay: np.ndarray | None, part: str
+) -> Iterator[Picture]:
+    """What there is to see of a unit; its best part is outlined in `overlay`."""
+    measured, top = side.measures.layers[layer], side.patches[layer]
+    file = f"{layer}/{unit}"
+    patches = cut(side.look.evidence.test_windows, measured.field, top.rows[unit], top.places[unit])
+    yield side.save(
+        f"{file}-patches.webp", sheets.patch_sheet(patches), "patches",
+        "The nine places in test photos to which the unit responds most, one in a photo: all that "
+        f"it sees there ({measured.field.size} px or less).",
+        layer, unit,
+    )  # fmt: skip
+    if overlay is not None:
+        yield side.save(
+            f"{file}-parts.webp", overlay, "parts",
+            "Bright: where the unit exceeds its threshold, in the photos that it responds to most. "
+            f"Outlined: {part}.",
+            layer, unit,
+        )  # fmt: skip
+    if layer in side.synthesised:
+        picture = sheets.enlarged(to_pixels(side.synthesised[layer][unit]), _SYNTHESIS_SIDE)
+        yield side.save(
+            f"{file}-synthesis.webp", picture, "synthesis",
+            "A picture computed to excite the unit. It illustrates; it proves nothing.",
+            layer, unit,
+        )  # fmt: skip
+
+
+def _people(side: Side, means: np.ndarray, costs: np.ndarray | None) -> Iterator[PersonScore]:
+    """Those a unit responds to most; its mean response to each `(P,)`, what each loses `(P,)`."""
+    for person in np.argsort(-np.nan_to_num(means, nan=-np.inf))[:_NUM_PEOPLE]:
+        if np.isnan(means[person]):
+            continue  # none of the photos shows them
+        cost = None if costs is None or np.isnan(costs[person]) else float(costs[person])
+        yield PersonScore(side.look.data.people[person], float(means[person]), cost)
+
+
+def _overlays(side: Side, layer: str, parts: np.ndarray) -> dict[int, np.ndarray]:
+    """For each unit, its top photos with where it is active, and its best part outlined."""
+    measured, evidence = side.measures.layers[layer], side.look.evidence
+    top = side.patches[layer].rows[:, :_NUM_OVERLAYS]  # (U, F)
+    rows = np.unique(top)
+    maps: dict[tuple[int, int], np.ndarray] = {}
+    trace = Trace(side.network, [layer], stop=True)
+    with evaluating(side.network):
+        for some in np.array_split(rows, -(-len(rows) // _BATCH)):
+            with trace:
+                side.network(evidence.test_windows[some])
+            seen = maps_of(trace[layer]).cpu().numpy()
+            for i, row in enumerate(some):
+                for unit in np.flatnonzero((top == row).any(axis=1)):
+                    maps[int(unit), int(row)] = seen[i, unit].copy()
+    return {
+        unit: sheets.part_sheet(
+            to_pixels(evidence.test_windows[top[unit]]),
+            np.stack([maps[unit, int(row)] for row in top[unit]]),
+            float(measured.held_out.thresholds[unit, part]),
+            (evidence.test_parts[top[unit]] == int(part)).cpu().numpy(),
+        )
+        for unit, part in enumerate(parts)
+    }
