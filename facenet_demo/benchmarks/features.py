@@ -23,7 +23,8 @@ import torch
 from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
-from facenet_demo.features.dissection import View, dissect
+from facenet_demo.features.dissection import dissect
+from facenet_demo.features.observe import View
 from facenet_demo.features.patches import top_patches
 from facenet_demo.features.progression import Evidence, measure, peak_layer
 from facenet_demo.features.trace import evaluating

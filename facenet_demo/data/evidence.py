@@ -11,7 +11,8 @@ import torch
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.faces.parts import PARTS, part_map
 from facenet_demo.faces.views import random_view
-from facenet_demo.features.dissection import NUM_BLOCKS, View
+from facenet_demo.features.dissection import NUM_BLOCKS
+from facenet_demo.features.observe import View
 from facenet_demo.features.progression import Evidence
 from facenet_demo.system.errors import UserError
 

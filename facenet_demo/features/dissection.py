@@ -9,6 +9,8 @@ its values exceeds as the part covers; IoU is then the intersection of that regi
 over all images, divided by their union. A part that always lies in the same place is overlapped by
 any unit that likes that place: hence the prior, and views that are shifted, turned and scaled.
 
+It takes two passes over the same views: `PartThresholds` finds where to cut, `PartOverlaps` counts.
+
 What it cannot tell: whether the network uses the unit (see `ablation`).
 """
 
@@ -17,31 +19,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.statistics import Quantiles
-from facenet_demo.features.trace import Trace, evaluating, maps_of
 
 NUM_BLOCKS = 20
 _SAMPLED = 0.25  # of all cells tell ranks and quantiles as well
-
-
-class View(NamedTuple):
-    """Images and where their parts are.
-
-    Attributes:
-        images: `(B, 3, H, W)` float in [0, 1].
-        parts: `(B, h, w)` int64, the number of the part that each cell of a grid over the image
-            shows, from 0.
-    """
-
-    images: torch.Tensor
-    parts: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -135,47 +123,91 @@ def dissect(
     Args:
         network: takes `View.images`.
         layers: dotted names.
-        views: run through twice, and must give the same both times: first for the thresholds.
+        views: run through twice, and must give the same both times.
         num_parts: K.
         rotation_seed: mix the units of each layer by a random rotation first. Parts that are read
             from a rotated layer as well are not a matter of single units (the control of Bau et al.
             2017).
     """
-    rotations: dict[str, torch.Tensor] = {}
+    thresholds = PartThresholds(num_parts, rotation_seed)
+    observe(network, layers, views, [thresholds])
+    overlaps = thresholds.second_pass()
+    observe(network, layers, views, [overlaps])
+    return overlaps.result()
 
-    def read(trace: Trace, layer: str) -> torch.Tensor:
-        """`(B, U, h, w)` float."""
-        maps = maps_of(trace[layer]).float()
-        if rotation_seed is not None:
-            if layer not in rotations:
-                rotations[layer] = _rotation(maps.shape[1], rotation_seed).to(maps.device)
-            maps = torch.einsum("vu,buhw->bvhw", rotations[layer], maps)
-        return maps
 
-    quantiles: dict[str, Quantiles] = {}
-    covered = np.zeros(num_parts)
-    with evaluating(network), Trace(network, layers) as trace:
-        for view in views:
-            network(view.images)
-            covered += np.bincount(view.parts.flatten().cpu(), minlength=num_parts)
-            for layer in layers:
-                cells = _enlarge(read(trace, layer), _size(view.parts), sample=True)
-                if layer not in quantiles:
-                    quantiles[layer] = Quantiles(cells.shape[1])
-                quantiles[layer].add(cells.transpose(0, 1).flatten(1))
-    if not quantiles:
-        raise ValueError("there are no images to dissect")
-    shares = covered / covered.sum()
-    thresholds = {layer: quantiles[layer].above(shares) for layer in layers}
-    counters = {layer: _Counter(thresholds[layer], quantiles[layer]) for layer in layers}
-    with evaluating(network), Trace(network, layers) as trace:
-        for number, view in enumerate(views):
-            network(view.images)
-            masks = F.one_hot(view.parts.flatten(1), num_parts).transpose(1, 2).byte()  # (B, K, P)
-            for layer in layers:
-                maps = read(trace, layer)
-                counters[layer].add(number % NUM_BLOCKS, maps, masks, _size(view.parts))
-    return {layer: Dissection(thresholds[layer], counters[layer].result()) for layer in layers}
+class PartThresholds(Instrument[np.ndarray]):
+    """The first pass: the value `(U, K)` that each unit exceeds in as large a share as parts cover.
+
+    Args:
+        num_parts: K.
+        rotation_seed: mix the units of each layer by a random rotation first.
+    """
+
+    def __init__(self, num_parts: int, rotation_seed: int | None = None) -> None:
+        self.num_parts = num_parts
+        self._rotation_seed = rotation_seed
+        self._rotations: dict[str, torch.Tensor] = {}
+        self._covered: dict[str, np.ndarray] = {}  # (K,) cells of each part
+        self.quantiles: dict[str, Quantiles] = {}
+
+    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
+        parts = _parts(view)
+        maps = self.rotated(layer, maps)
+        if layer not in self.quantiles:
+            self.quantiles[layer] = Quantiles(maps.shape[1])
+            self._covered[layer] = np.zeros(self.num_parts)
+        self._covered[layer] += np.bincount(parts.flatten().cpu(), minlength=self.num_parts)
+        cells = _enlarge(maps, _size(parts), sample=True)
+        self.quantiles[layer].add(cells.transpose(0, 1).flatten(1))
+
+    def rotated(self, layer: str, maps: torch.Tensor) -> torch.Tensor:
+        """Maps `(B, U, h, w)` as float, their units mixed if that was asked for."""
+        maps = maps.float()
+        if self._rotation_seed is None:
+            return maps
+        if layer not in self._rotations:
+            self._rotations[layer] = _rotation(maps.shape[1], self._rotation_seed).to(maps.device)
+        return torch.einsum("vu,buhw->bvhw", self._rotations[layer], maps)
+
+    def result(self) -> dict[str, np.ndarray]:
+        return {
+            layer: quantiles.above(self._covered[layer] / self._covered[layer].sum())
+            for layer, quantiles in self.quantiles.items()
+        }
+
+    def second_pass(self) -> PartOverlaps:
+        return PartOverlaps(self)
+
+
+class PartOverlaps(Instrument[Dissection]):
+    """The second pass, over the same views: where units exceed their thresholds.
+
+    Args:
+        first: the first pass, which is over.
+
+    Raises:
+        ValueError: it saw nothing.
+    """
+
+    def __init__(self, first: PartThresholds) -> None:
+        if not first.quantiles:
+            raise ValueError("there are no images to dissect")
+        self._first = first
+        self._thresholds = first.result()
+        self._counters = {
+            layer: _Counter(thresholds, first.quantiles[layer])
+            for layer, thresholds in self._thresholds.items()
+        }
+
+    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
+        self._counters[layer].add(self._first.rotated(layer, maps), _parts(view))
+
+    def result(self) -> dict[str, Dissection]:
+        return {
+            layer: Dissection(self._thresholds[layer], counter.result())
+            for layer, counter in self._counters.items()
+        }
 
 
 class _Counter:
@@ -184,6 +216,7 @@ class _Counter:
     def __init__(self, thresholds: np.ndarray, quantiles: Quantiles) -> None:
         self._thresholds = torch.from_numpy(thresholds).float()
         self._quantiles = quantiles
+        self._num_batches = 0
         num_units, num_parts = thresholds.shape
         per_unit, per_part = (NUM_BLOCKS, num_units, num_parts), (NUM_BLOCKS, num_parts)
         self._counts = Overlap(
@@ -192,10 +225,12 @@ class _Counter:
             ranks=np.zeros(per_unit), sampled=np.zeros(per_part), total=np.zeros(NUM_BLOCKS),
         )  # fmt: skip
 
-    def add(
-        self, block: int, maps: torch.Tensor, masks: torch.Tensor, size: tuple[int, int]
-    ) -> None:
-        """Count maps `(B, U, h, w)` and masks `(B, K, P)` uint8, P cells of a grid of `size`."""
+    def add(self, maps: torch.Tensor, parts: torch.Tensor) -> None:
+        """Count maps `(B, U, h, w)` and parts `(B, H, W)`, P cells, as the next block's."""
+        block, size = self._num_batches % NUM_BLOCKS, _size(parts)
+        self._num_batches += 1
+        num_parts = self._thresholds.shape[1]
+        masks = F.one_hot(parts.flatten(1), num_parts).transpose(1, 2).byte()  # (B, K, P)
         counts = self._counts
         others = masks.roll(1, dims=0)
         cells = _enlarge(maps, size)  # (B, U, P)
@@ -231,6 +266,12 @@ def _count(ones: torch.Tensor) -> np.ndarray:
         ones = torch.stack([part.sum(2) for part in words.split(255, dim=2)]).view(torch.uint8)
         return ones.unflatten(2, (-1, 8)).sum((0, 1, 3)).cpu().numpy()
     return ones.sum((0, 2)).cpu().numpy()
+
+
+def _parts(view: View) -> torch.Tensor:
+    if view.parts is None:
+        raise ValueError("the views do not say which parts they show, and cannot be dissected")
+    return view.parts
 
 
 def _size(parts: torch.Tensor) -> tuple[int, int]:

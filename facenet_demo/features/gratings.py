@@ -18,14 +18,15 @@ has 1/3. `effective` kernels tell edges from more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.observe import Instrument, View, observe
 
 NUM_ORIENTATIONS = 12
 FREQUENCIES = (0.04, 0.07, 0.11, 0.16, 0.22, 0.3)  # cycles per pixel
@@ -99,31 +100,40 @@ def probe_gratings(
         size: side of the images, pixels.
         faces: `(N, 3, size, size)` in [0, 1], what responses are compared with.
     """
-    grey = torch.full((1, 3, size, size), _GREY)
-    plain = _responses(network, layers, grey)
-    striped = _responses(network, layers, gratings(size))
-    seen = _responses(network, layers, faces)
-    found = {}
-    for layer in layers:
-        shape = (len(FREQUENCIES), NUM_ORIENTATIONS, len(_PHASES), -1)
-        above = (striped[layer] - plain[layer]).clamp_min(0).view(shape).amax(2)  # (F, A, U)
-        response = above.permute(2, 0, 1).double().numpy()
-        to_faces = (seen[layer] - plain[layer]).clamp_min(0).mean(0).double().numpy()
-        found[layer] = Tuning(response, to_faces)
-    return found
-
-
-def _responses(
-    network: nn.Module, layers: Sequence[str], images: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Largest value in the middle half of each map, `(N, U)`: the border adds its own edges."""
+    tuning = GratingTuning()
     device = next(network.parameters()).device
-    found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
-    with evaluating(network), Trace(network, layers) as trace:
-        for some in images.split(_BATCH):
-            network(some.to(device))
-            for layer in layers:
-                maps = maps_of(trace[layer]).float()
-                rows, columns = (slice(side // 4, side - side // 4) for side in maps.shape[2:])
-                found[layer].append(maps[..., rows, columns].amax((2, 3)).cpu())
-    return {layer: torch.cat(values) for layer, values in found.items()}
+    batches = (images.to(device) for images in stimuli(size, faces))
+    observe(network, layers, batches, [tuning])
+    return tuning.result()
+
+
+def stimuli(size: int, faces: torch.Tensor) -> Iterator[torch.Tensor]:
+    """What `GratingTuning` has to be shown, in batches: plain grey, the gratings, the faces."""
+    yield torch.full((1, 3, size, size), _GREY)
+    yield from gratings(size).split(_BATCH)
+    yield from faces.split(_BATCH)
+
+
+class GratingTuning(Instrument[Tuning]):
+    """Keeps the largest value in the middle half of each map: the border adds its own edges."""
+
+    def __init__(self) -> None:
+        self._peaks: dict[str, list[torch.Tensor]] = {}  # (B, U)
+
+    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
+        maps = maps.float()
+        rows, columns = (slice(side // 4, side - side // 4) for side in maps.shape[2:])
+        peaks = maps[..., rows, columns].amax((2, 3)).cpu()
+        self._peaks.setdefault(layer, []).append(peaks)
+
+    def result(self) -> dict[str, Tuning]:
+        """Layer -> tuning, once all of `stimuli` were shown."""
+        shape = (len(FREQUENCIES), NUM_ORIENTATIONS, len(_PHASES))
+        found = {}
+        for layer, peaks in self._peaks.items():
+            plain, striped, seen = torch.cat(peaks).tensor_split((1, 1 + math.prod(shape)))
+            above = (striped - plain).clamp_min(0).view(*shape, -1).amax(2)  # (F, A, U)
+            response = above.permute(2, 0, 1).double().numpy()
+            to_faces = (seen - plain).clamp_min(0).mean(0).double().numpy()
+            found[layer] = Tuning(response, to_faces)
+        return found

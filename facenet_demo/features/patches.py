@@ -12,16 +12,17 @@ What it cannot tell: what the unit does between its largest responses, which are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
+from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.statistics import TopK
-from facenet_demo.features.trace import Trace, evaluating, maps_of
 
 
 @dataclass(frozen=True)
@@ -75,21 +76,45 @@ def top_patches(
         batches: images `(B, 3, H, W)` and the number of each, `(B,)`.
         k: how many for each unit.
     """
-    top = {layer: TopK(k) for layer in layers}
-    widths: dict[str, int] = {}
-    with evaluating(network), Trace(network, layers) as trace:
-        for images, rows in batches:
-            network(images)
-            for layer in layers:
-                maps = maps_of(trace[layer])
-                widths[layer] = maps.shape[3]
-                scores, places = maps.flatten(2).max(dim=2)  # (B, U)
-                numbers = torch.from_numpy(rows).view(-1, 1).expand_as(scores).to(scores.device)
-                top[layer].add(scores, torch.stack([numbers, places], dim=2))
-    found = {}
-    for layer in layers:
-        result = top[layer].result()
-        ids = result.ids.cpu().numpy()
-        grid = np.stack(np.divmod(ids[..., 1], widths[layer]), axis=2)
-        found[layer] = TopPatches(result.scores.float().cpu().numpy(), ids[..., 0], grid)
-    return found
+    numbers = []
+
+    def images():  # noqa: ANN202 - what observe takes, and notes the numbers
+        for some, rows in batches:
+            numbers.append(rows)
+            yield some
+
+    patches = Patches(k)
+    observe(network, layers, images(), [patches])
+    given = np.concatenate(numbers)
+    return {layer: replace(top, rows=given[top.rows]) for layer, top in patches.result().items()}
+
+
+class Patches(Instrument[TopPatches]):
+    """Keeps where each unit responds most.
+
+    Args:
+        k: how many images for each unit.
+    """
+
+    def __init__(self, k: int = 9) -> None:
+        self._k = k
+        self._top: dict[str, TopK] = {}
+        self._widths: dict[str, int] = {}
+        self._num_images: Counter[str] = Counter()
+
+    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
+        self._widths[layer] = maps.shape[3]
+        scores, places = maps.flatten(2).max(dim=2)  # (B, U)
+        rows = self._num_images[layer] + torch.arange(len(maps), device=maps.device)
+        self._num_images[layer] += len(maps)
+        ids = torch.stack([rows.view(-1, 1).expand_as(scores), places], dim=2)
+        self._top.setdefault(layer, TopK(self._k)).add(scores, ids)
+
+    def result(self) -> dict[str, TopPatches]:
+        found = {}
+        for layer, kept in self._top.items():
+            top = kept.result()
+            ids = top.ids.cpu().numpy()
+            places = np.stack(np.divmod(ids[..., 1], self._widths[layer]), axis=2)
+            found[layer] = TopPatches(top.scores.float().cpu().numpy(), ids[..., 0], places)
+        return found

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.observe import Instrument, View, observe
 
 _PENALTIES = np.logspace(-4, 3, 15)  # of the probe's ridge, times the number of photos
 
@@ -36,13 +36,23 @@ def pool(
         layers: dotted names.
         batches: images `(B, 3, H, W)`.
     """
-    found: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    with evaluating(network), Trace(network, layers) as trace:
-        for images in batches:
-            network(images)
-            for layer in layers:
-                found[layer].append(maps_of(trace[layer]).float().mean((2, 3)).cpu().numpy())
-    return {layer: np.concatenate(values) for layer, values in found.items()}
+    pooling = Pooling()
+    observe(network, layers, batches, [pooling])
+    return pooling.result()
+
+
+class Pooling(Instrument[np.ndarray]):
+    """Keeps the mean of each unit's map for each image: `(N, U)` float32."""
+
+    def __init__(self) -> None:
+        self._means: dict[str, list[np.ndarray]] = {}
+
+    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
+        means = maps.float().mean((2, 3)).cpu().numpy()
+        self._means.setdefault(layer, []).append(means)
+
+    def result(self) -> dict[str, np.ndarray]:
+        return {layer: np.concatenate(means) for layer, means in self._means.items()}
 
 
 def person_means(pooled: np.ndarray, labels: np.ndarray, num_people: int) -> np.ndarray:

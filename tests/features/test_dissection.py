@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from hand_set import ColourUnits
 from torch import nn
 
-from facenet_demo.features.dissection import View, dissect
+from facenet_demo.features.dissection import dissect
+from facenet_demo.features.observe import View
 from facenet_demo.features.trace import Trace
 
 DISC, OTHER, REST = 0, 1, 2

@@ -7,7 +7,7 @@ from test_dissection import DISC, REST, planted
 from torch import nn
 
 from facenet_demo.features.causality import part_costs
-from facenet_demo.features.dissection import View
+from facenet_demo.features.observe import View
 from facenet_demo.features.progression import (
     Evidence,
     NetworkMeasures,

@@ -9,7 +9,7 @@ import torch
 from facenet_demo.features import gratings, progression, synthesis
 from facenet_demo.features.ablation import Ablation, right_answers
 from facenet_demo.features.attribution import speaking_units
-from facenet_demo.features.dissection import View
+from facenet_demo.features.observe import View
 from facenet_demo.features.patches import top_patches
 from facenet_demo.features.progression import Evidence, measure
 from facenet_demo.features.synthesis import synthesize
