@@ -13,15 +13,9 @@ import pytest
 import facenet_demo
 
 PACKAGE = Path(facenet_demo.__file__).parent
-# Take a name out when its module is there: the test of it then fails, because it passes.
-_WAITING = {"Recipe", "observe"}
-NAMES = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in _WAITING else [])
-    for name in facenet_demo.__all__
-]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", facenet_demo.__all__)
 def test_a_name_is_there_and_seen(name: str) -> None:
     assert callable(getattr(facenet_demo, name))
     assert name in dir(facenet_demo)

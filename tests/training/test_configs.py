@@ -52,9 +52,9 @@ def test_what_is_not_there_is_told_with_what_is(name: str) -> None:
 
 
 def test_a_training_takes_configs_by_name() -> None:
-    config = parse(["--config=lfw", "--config", "orl_landmarks.yaml"]).config
-    assert config["data"]["target"] == "landmarks"
-    assert config["data"]["split"]["min_photos"] == 20, "of the first"
+    data = parse(["--config=lfw", "--config", "orl_landmarks.yaml"]).recipe.data
+    assert data.target == "landmarks"
+    assert data.split.background == 400, "of the first"
     assert isinstance(configured_data("orl").source, ORL)
     assert isinstance(configured_data(Path("configs/lfw.yaml")).source, LFW)
 
