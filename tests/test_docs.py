@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contributing import write_network
 
 from facenet_demo.training.cli import parse
 
@@ -90,6 +91,7 @@ def _be_where_they_are_typed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (folder / "mydata.py").write_text(
         "from facenet_demo.data.sources import ORL\n\nclass Yale(ORL):\n    pass\n"
     )
+    write_network(folder, "tiny")
     for place in (folder, *(folder / "runs" / run for run in RUNS)):
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "configs/orl.yaml", place / "config.yaml")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_network import write_module
+from contributing import write_network
 
 from facenet_demo.networks import FaceCNN, NetworkSettings, Torchvision
 from facenet_demo.networks.checkpoints import KEY, describe, load_checkpoint, load_classifier
@@ -140,7 +140,7 @@ def _forget(*modules: str) -> None:
 
 
 def test_a_network_of_ones_own_is_taken_once_it_is_imported(own: Path) -> None:
-    write_module(own, "wee", "Wee")
+    write_network(own, "wee", "Wee")
     wee = importlib.import_module("wee").Wee(channels=5)
     torch.save(content(wee), own / "a.ckpt")
     assert load_checkpoint(own / "a.ckpt").settings == wee
@@ -156,7 +156,7 @@ def test_a_network_of_ones_own_is_taken_once_it_is_imported(own: Path) -> None:
 
 def test_of_two_of_one_name_the_one_it_was_trained_with_is_taken(own: Path) -> None:
     for module in ("wee", "wee_too"):
-        write_module(own, module, "Wee")
+        write_network(own, module, "Wee")
         torch.save(content(importlib.import_module(module).Wee()), own / f"{module}.ckpt")
     for module in ("wee", "wee_too"):
         assert type(load_checkpoint(own / f"{module}.ckpt").settings).__module__ == module
@@ -170,7 +170,7 @@ def test_of_two_of_one_name_the_one_it_was_trained_with_is_taken(own: Path) -> N
 
 
 def test_what_its_class_makes_of_foreign_settings_is_a_sentence(own: Path) -> None:
-    write_module(own, "wee", "Wee")
+    write_network(own, "wee", "Wee")
     saved = content(importlib.import_module("wee").Wee())
     for settings in ({"channels": 0}, {"channels": -1}, {"channels": "many"}, {"channels": 2**40},
                      {"channels": None}, {"channels": [8]}, {"more": 1}, []):  # fmt: skip

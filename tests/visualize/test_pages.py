@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 import pytest
 from browser import Page, browser, find_browser
+from contributing import examples
 
-from facenet_demo.training.train import TrainedRun, train
+from facenet_demo.training.cli import follow
+from facenet_demo.training.train import TrainedRun
 from facenet_demo.visualize.command import main
 from facenet_demo.visualize.pages import Look, PageMaker, base
 
 BUILT_IN = ["overview", "layers", "compare", "photos"]
-CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 WITH_PICTURE = """
 from facenet_demo.visualize.pages import Look, PageMaker
 
@@ -41,13 +41,12 @@ registerPage("first", ({ first }, { parts: [sharp] }) => [
 
 def example() -> list[str]:
     """The Python file and the script that CONTRIBUTING.md shows."""
-    section = CONTRIBUTING.read_text("utf-8").partition("## Add a page of the report")[2]
-    return re.findall(r"```(?:python|javascript)\n(.*?)```", section.partition("\n## ")[0], re.S)
+    return list(examples()["a page of the report"].values())
 
 
 @pytest.fixture(scope="module")
 def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
-    return train(
+    return follow(
         [
             "--config=configs/folder.yaml",
             f"--data.source.root={people_folder}",
@@ -91,9 +90,6 @@ def test_pages_of_ones_own_are_in_the_report(run: TrainedRun, here: Path) -> Non
     assert main([str(run.folder.absolute()), *made]) == 0
     folder = here / "report"
     assert list(pages(folder)) == [*BUILT_IN, "brightness", "first"]
-    windows = run.data.windows(run.data.split.rows["test"])
-    means = [float(window.mean()) for window in windows]
-    assert pages(folder)["brightness"]["values"]["means"] == pytest.approx(means, rel=1e-4)
     manifest = json.loads((folder / "manifest.json").read_text())
     listed = {entry["file"] for entry in manifest["files"]}
     assert {"page-brightness.js", "page-first.js", "pictures/first/0.png"} <= listed
@@ -102,13 +98,6 @@ def test_pages_of_ones_own_are_in_the_report(run: TrainedRun, here: Path) -> Non
         pytest.skip("needs Chromium: on Debian, apt-get install chromium")
     with browser(program) as page:
         page.open((folder / "index.html").as_uri())
-        page.click("nav#nav a:nth-child(5)")
-        assert page.run("location.hash") == "#/brightness"
-        assert text(page, "h1") == "Brightness"
-        assert f"{len(means)} test photos" in text(page, ".lead")
-        rows = page.run("[...document.querySelectorAll('tr')].map((row) => row.textContent)")
-        percents = [f"{100 * mean:.1f}\u00a0%" for mean in means]
-        assert rows == [f"photo {i}{percent}" for i, percent in enumerate(percents, 1)]
         page.click("nav#nav a:nth-child(6)")
         assert text(page, "figcaption") == "The first test photo."
         assert text(page, ".said") == "as it is"
