@@ -52,8 +52,13 @@ TESTED_ELSEWHERE = {
     "training/watchers": "training/test_boards.py and test_interruption.py: what they see and keep",
     "visualize/layers": "visualize/test_families.py: on networks of each family",
     "visualize/measurements": "visualize/test_visualize_command.py: in whole reports",
-    "visualize/pages": "visualize/test_visualize_command.py: in whole reports",
-    "visualize/photos": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/numbers": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/pages/base": "visualize/test_pages.py: pages of one's own",
+    "visualize/pages/compare": "report/test_page.py clicks through it",
+    "visualize/pages/layers": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/pages/overview": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/pages/photos": "visualize/test_visualize_command.py: in whole reports",
+    "visualize/pages/units": "visualize/test_visualize_command.py: in whole reports",
 }
 
 

@@ -6,17 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 
-from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.networks import FaceCNN
-from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.training.cli import configured_data, follow
 from facenet_demo.training.train import TrainedRun
 from facenet_demo.visualize.command import main, visualize
-from facenet_demo.visualize.facts import network_facts
 from facenet_demo.visualize.pages import Photos
 
 
@@ -72,21 +67,6 @@ def test_every_unit_of_both_networks_has_a_page(run: TrainedRun, report: Path) -
     assert [verdict["claim"] for verdict in page["progression"]["verdicts"]] == [
         "edges first", "parts in the middle", "people last", "parts matter",
     ]  # fmt: skip
-
-
-def test_the_accuracy_is_that_of_training(orl: FaceDataModule) -> None:
-    torch.manual_seed(0)
-    settings = FaceCNN(channels=(4, 5), convolutions=1)
-    network = settings.build(len(orl.people)).eval()
-    trained = TrainedNetwork(network, settings, orl.people, orl.window, 1.0)
-    rows = orl.split.rows["test"]
-    right = torch.from_numpy(orl.split.labels[rows])
-    accuracy, of_one_view = (
-        float((logits.argmax(1) == right).float().mean())
-        for logits in (network.recognize(orl.windows(rows))[1], network(orl.windows(rows)))
-    )
-    assert accuracy != of_one_view
-    assert network_facts(trained, orl).test_accuracy == pytest.approx(accuracy)
 
 
 def test_photos_are_explained_and_what_is_none_is_said(report: Path) -> None:
