@@ -24,5 +24,5 @@ def read_finished(output: Path, name: str, row: Callable[..., Row]) -> list[Row]
         return [row(**values) for values in json.loads(output.read_text("utf-8"))[name]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{output} is no result of this benchmark ({error}). Name another --output."
+            f"{output} is no result of this benchmark ({error}). Name another `output`."
         ) from error

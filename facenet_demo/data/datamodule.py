@@ -55,7 +55,7 @@ class DataSettings:
         target: What is learned: who it is, where the five landmarks are, or the number that the
             data set knows of each photo. For the last two, people are split rather than photos.
         shuffle_names: Deal the training photos' names out by lot: a control, which can learn photos
-            by heart but nobody's face. Use it with --data.split.val 0: no epoch is the best.
+            by heart but nobody's face. Use it with `data.split.val` 0: no epoch is the best.
     """
 
     source: FaceSource = ORL()  # noqa: RUF009 - frozen

@@ -255,7 +255,7 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
     for name in ("outsiders", "background"):
         if getattr(settings, name):
             raise UserError(
-                f"Strangers are for telling people apart: leave out --data.split.{name}."
+                f"Strangers are for telling people apart: leave out `data.split.{name}`."
             )
     copies = _copies(crops)
     photos = _photos(crops, copies)
@@ -264,7 +264,7 @@ def split_people(crops: Crops, settings: SplitSettings) -> Split:
     if sum(counts.values()) >= len(people):
         raise UserError(
             f"{counts['val']} people to validate and {counts['test']} to test leave none of the "
-            f"{len(people)} to learn from. Lower --data.split.val or --data.split.test."
+            f"{len(people)} to learn from. Lower `data.split.val` or `data.split.test`."
         )
     order = _drawn(people, None, settings.seed)
     held_out = sum(counts.values())
@@ -362,7 +362,7 @@ def _by_stage(strangers: Sequence[str], settings: SplitSettings) -> dict[str, Se
     if count > len(strangers):
         raise UserError(
             f"{count} strangers are to teach, but there are {len(strangers)}. Lower "
-            "--data.split.background, or set people aside with --data.split.outsiders."
+            "`data.split.background`, or set people aside with `data.split.outsiders`."
         )
     rest = strangers[count:]
     return {"train": strangers[:count], "val": rest[::2], "test": rest[1::2]}
@@ -374,7 +374,7 @@ def _too_few_people(crops: Crops, settings: SplitSettings, photos: Mapping[str, 
         reasons = sorted({entry.reason for entry in crops.left_out})
         return (
             f"No faces found ({read} files read: {'; '.join(reasons[:5])}). Is it one folder of "
-            "photos per person? See --help."
+            "photos per person?"
         )
     beside = f" beside {settings.outsiders:g} outsiders" if settings.outsiders else ""
     most = ", ".join(
@@ -383,6 +383,6 @@ def _too_few_people(crops: Crops, settings: SplitSettings, photos: Mapping[str, 
     )
     return (
         f"At least two people{beside} with {settings.least_photos} photos each are needed to learn "
-        f"to tell them apart; found: {most}. Add photos, or ask for fewer with --data.split.val, "
-        "--data.split.test or --data.split.min_photos."
+        f"to tell them apart; found: {most}. Add photos, or ask for fewer with `data.split.val`, "
+        "`data.split.test` or `data.split.min_photos`."
     )

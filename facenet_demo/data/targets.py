@@ -103,7 +103,7 @@ class _Numbers(Target):
         if self.source.has_split:
             raise UserError(
                 "The data set's own split is one of photos; where landmarks or numbers are learned "
-                "people are split. Take --data.source.split_folders pool."
+                "people are split. Take `data.source.split_folders` pool."
             )
         return split_people(self.crops, settings)
 
@@ -143,7 +143,7 @@ class Number(_Numbers):
         found = [known[file] for file in self.crops.files]
         if None in found:
             raise UserError(
-                f"{self.source.title} knows no number of its photos: --data.target number needs a "
+                f"{self.source.title} knows no number of its photos: `data.target` number needs a "
                 "data set that does, such as UTKFace."
             )
         return torch.tensor(found, dtype=torch.float32)[:, None]

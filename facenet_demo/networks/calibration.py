@@ -95,7 +95,7 @@ class Calibration:
         if not self.outsider_certainty:
             raise UserError(
                 "No false-accept rate can be chosen: the training kept no scores of strangers. "
-                "Set a threshold instead, or train anew with --data.split.outsiders."
+                "Set a threshold instead, or train anew with `data.split.outsiders`."
             )
         # The k-th largest of n is passed by another one like them with chance k / (n + 1).
         row = max(0, int(false_accept_rate * (len(self.outsider_certainty) + 1)) - 1)

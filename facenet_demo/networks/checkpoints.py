@@ -171,7 +171,7 @@ def load_classifier(path: Path | str) -> TrainedNetwork:
     if trained.target_statistics is not None:
         raise UserError(
             f"The network of {path} was trained on numbers ({', '.join(trained.people[:3])}, ...), "
-            "not to name people. Take a run of scripts/train.py with --data.target person."
+            "not to name people. Take a run that was trained with `data.target` person."
         )
     return trained
 

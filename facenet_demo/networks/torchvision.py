@@ -22,7 +22,7 @@ class Torchvision(NetworkSettings):
 
     Args:
         name: Its name in torchvision.models, such as resnet18, mobilenet_v3_small or vit_b_16. Some
-            want windows larger than the default: --data.window 224.
+            want windows larger than the default: `data.window` 224.
         dropout: Share of the features hidden from the last layer in training, in [0, 1).
     """
 

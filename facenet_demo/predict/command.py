@@ -36,6 +36,7 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code, positive, write_for_programs
 from facenet_demo.system.files import as_text, make_folder, naming, new_file
+from facenet_demo.system.flags import as_flags, hyphenated
 from facenet_demo.system.imports import add_import_flag, import_modules
 from facenet_demo.system.terminal import PlainConsole, console, track
 from facenet_demo.system.texts import printable
@@ -70,7 +71,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Name the faces in the files of a command line; returns the exit code."""
     settings = _parser().parse_args(args)
     progress = _Progress()
-    return exit_code(lambda: _run(settings, progress), progress.told, printable)
+    return exit_code(
+        lambda: _run(settings, progress),
+        progress.told,
+        lambda text: as_flags(printable(text), hyphenated(vars(settings)).get),
+    )
 
 
 @dataclass
@@ -146,7 +151,7 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
     )
     if isinstance(predictor.namer, Gallery):
         _introduce(predictor.namer, settings.save_gallery)
-    console.print(predictor.namer.rule())
+    console.print(as_flags(predictor.namer.rule(), hyphenated(vars(settings)).get))
     if settings.annotate is not None:
         try:
             make_folder(settings.annotate)

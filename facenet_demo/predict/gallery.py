@@ -86,7 +86,7 @@ class Gallery(Namer):
         if self.threshold is None:
             return (
                 "Everybody gets a name: fewer than 3 photos of different people cannot tell how "
-                "similar strangers look. Name a folder with photos of some: --strangers."
+                "similar strangers look. Name a folder with photos of some as `strangers`."
             )
         start = f"Unknown: no enrolled photo more similar than {self.threshold:.3f}"
         if self.false_accept_rate is None:
@@ -169,7 +169,7 @@ def of_model(gallery: Gallery, model: Model) -> Gallery:
     if gallery.digest != model.digest:
         raise UserError(
             "The gallery was made with another network than this one: its embeddings cannot be "
-            "compared. Enrol the people anew: --gallery FOLDER --save-gallery FILE."
+            "compared. Enrol the people anew: the folder of their photos as `gallery`."
         )
     width = model(torch.zeros(1, 3, model.window, model.window)).embeddings.shape[1]
     if gallery.embeddings.shape[1] != width:

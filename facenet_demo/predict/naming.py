@@ -83,8 +83,8 @@ class TrainedNamer(Namer):
         if threshold is None:
             return (
                 "Everybody gets a name: no threshold came with the network, for want of strangers "
-                "or because only best.ckpt has one. Set --threshold, or train with "
-                "--data.split.outsiders."
+                "or because only best.ckpt has one. Set `threshold`, or train with "
+                "`data.split.outsiders`."
             )
         start = f"Unknown: a certainty of {threshold:.1%} or less"
         if self._own_threshold:

@@ -51,15 +51,15 @@ def start_report(folder: Path, title: str, overwrite: bool = False) -> None:
         if folder.is_dir() and any(folder.iterdir()):
             if not overwrite:
                 raise UserError(
-                    f"{folder} exists and is not empty. Name another folder with --output, or "
-                    "replace the report in it with --overwrite."
+                    f"{folder} exists and is not empty. Name another folder, or replace the "
+                    "report in it with `overwrite`."
                 )
             _remove_report(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_report(folder, Report(title, finished=False))
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot be written ({error.strerror}). Name another folder with --output."
+            f"{folder}: cannot be written ({error.strerror}). Name another folder."
         ) from None
 
 
@@ -112,7 +112,7 @@ def write_report(folder: Path, report: Report) -> None:
 
 def _remove_report(folder: Path) -> None:
     """Remove the files that a report made, and the folders that this empties."""
-    advice = "Name another folder with --output, or delete this one yourself."
+    advice = "Name another folder, or delete this one yourself."
     try:
         listed = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
         names = [PurePosixPath(entry["file"]) for entry in listed]

@@ -27,9 +27,12 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
+from facenet_demo.system.flags import as_flags, hyphenated
+from facenet_demo.system.registry import NotImportedError
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import follow, parse, quieten_libraries
 from facenet_demo.training.configs import SPACES, find_config
+from facenet_demo.training.flags import flag
 from facenet_demo.training.parser import as_yaml, to_config
 
 _KEPT = ". Finished trials are kept; the same command goes on."
@@ -50,7 +53,12 @@ def main(args: Sequence[str] | None = None) -> int:
     """Search with the settings of a command line; returns the exit code."""
     quieten_libraries()
     args = sys.argv[1:] if args is None else args
-    return exit_code(lambda: _run(args), _KEPT)
+    return exit_code(lambda: _run(args), _KEPT, _readable)
+
+
+def _readable(text: str) -> str:
+    own = _parser().parse_args(["--space="])
+    return as_flags(as_flags(text, flag), hyphenated(vars(own)).get)
 
 
 def _run(args: Sequence[str]) -> int:
@@ -201,7 +209,10 @@ def _check(setting: Setting, args: list[str]) -> None:
             parse([*args, *flags({**setting.when, setting.name: value})], typed=args)
         except UserError as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{setting.where}: {setting.name}={value}: {reason}") from error
+            text = f"{setting.where}: {setting.name}={value}: {reason}"
+            if isinstance(error, NotImportedError):
+                raise NotImportedError(text, error.module) from error
+            raise UserError(text) from error
 
 
 def _work_for(search: Search, employer: int) -> None:

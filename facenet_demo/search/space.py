@@ -92,7 +92,7 @@ class Setting:
         option = "points: 5" if self.kind == "log" else "step: 0.1"
         raise UserError(
             f"{self.where}: a grid needs to know which values {self.name} takes between "
-            f"{self.low:g} and {self.high:g}: add `{option}`, or take --sampler random."
+            f"{self.low:g} and {self.high:g}: add `{option}`, or take `sampler` random."
         )
 
 

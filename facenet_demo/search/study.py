@@ -147,7 +147,7 @@ class Search:
             other = [name for name, value in rules.items() if known.get(name) != value]
             raise UserError(
                 f"{self.folder} holds a search with another {', '.join(other)}. Name another "
-                "folder with --folder, or give the same settings as before to go on."
+                "`folder`, or give the same settings as before to go on."
             )
         return study
 
@@ -240,13 +240,13 @@ class Search:
         watch = _Watch(trial if seed == 0 and self.prune else None, self.objective, told)
         training = prepare(recipe, callbacks=[watch])
         if not len(training.data.split.rows["val"]):
-            raise UserError("A search needs validation photos to judge by: --data.split.val 1")
+            raise UserError("A search needs validation photos to judge by: `data.split.val` 1")
         known = [f"val/{name}" for name in training.task.goal.new_metrics("val")]
         if self.objective not in known:
             raise UserError(f"There is no figure {self.objective}; there are {', '.join(known)}.")
         trainer = training.trainer
         if trainer.world_size > 1:
-            raise UserError("A trial trains on one device. To use several, search with --jobs.")
+            raise UserError("A trial trains on one device. For several, search with more `jobs`.")
         trainer.fit(training.task, training.data)
         spent = trial.user_attrs.get("training_seconds", 0) + time.perf_counter() - started
         trial.set_user_attr("training_seconds", round(spent, 3))

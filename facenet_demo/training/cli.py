@@ -16,9 +16,11 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, write_for_programs
+from facenet_demo.system.flags import as_flags
 from facenet_demo.training import trust
 from facenet_demo.training.arguments import in_order, take
 from facenet_demo.training.configs import CONFIGS, find_config
+from facenet_demo.training.flags import flag
 from facenet_demo.training.old_names import renewed_flags
 from facenet_demo.training.parser import parse_config, parse_data, to_recipe
 from facenet_demo.training.recipe import Recipe
@@ -65,7 +67,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """Train with the settings of a command line; returns the exit code."""
     quieten_libraries()
     args = sys.argv[1:] if args is None else args
-    return exit_code(lambda: _run(args), " before training began.")
+    return exit_code(
+        lambda: _run(args), " before training began.", lambda text: as_flags(text, flag)
+    )
 
 
 def _run(args: Sequence[str]) -> int:

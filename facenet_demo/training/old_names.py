@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from facenet_demo.system.terminal import console
+from facenet_demo.system.flags import with_new_names
 
 _MODULES = {
     "facenet_demo.datasets.": "facenet_demo.data.sources.",
@@ -40,11 +40,4 @@ def renewed(content: Any) -> Any:
 
 def renewed_flags(args: Sequence[str]) -> list[str]:
     """A command line in the names of now; says which are old."""
-    found = []
-    for arg in args:
-        name, has_value, value = arg.partition("=")
-        new = _FLAGS.get(name, name)
-        if new != name:
-            console.print(f"{name} is called {new} now; the old name holds for one version more.")
-        found.append(f"{new}{has_value}{value}")
-    return found
+    return with_new_names(args, _FLAGS)

@@ -96,7 +96,7 @@ def parse_config(
             own = with_own_defaults(args, {"model": FaceTask, "data": DataSettings})
             config = make_parser(description).parse_args(own)
         except ArgumentError as error:
-            raise sentence(error) from error
+            raise sentence(error, "\nSee --help.") from error
     trust.check(config, typed, resumed)
     return _checked(config)
 
@@ -184,17 +184,17 @@ def as_yaml(config: Namespace) -> str:
     return make_parser().dump(config, skip_none=False)
 
 
-def sentence(error: Exception) -> UserError:
-    """What is said of settings that the parser refused."""
+def sentence(error: Exception, more: str = "") -> UserError:
+    """What is said of settings that the parser refused, and `more`, where that helps."""
     denied = trust.denied(error)
-    return trust.refusal(denied) if denied else UserError(f"{error}\nSee --help.")
+    return trust.refusal(denied) if denied else UserError(f"{error}{more}")
 
 
 def _checked(config: Namespace) -> Namespace:
     keep_places(config)
     seed = config["seed_everything"]
     if seed is not True and seed < 0:
-        raise UserError(f"seed_everything must be 0 or more, not {seed}.")
+        raise UserError(f"`seed` must be 0 or more, not {seed}.")
     check_settings(config["trainer"])
     return config
 

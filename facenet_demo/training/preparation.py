@@ -177,14 +177,14 @@ def _check(recipe: Recipe, config: Namespace, data: FaceDataModule) -> bool:
     limit = config["trainer"]["limit_val_batches"]
     if limit and not has_validation:
         raise UserError(
-            f"--trainer.limit_val_batches {limit} has no effect: there are no validation "
-            "photos. Set --data.split.val."
+            f"`trainer.limit_val_batches` {limit} has no effect: there are no validation "
+            "photos. Set `data.split.val`."
         )
     draws = config["trainer"]["logger"] is not False and data.facts.names_people
     if recipe.run.measure_every and not draws:
         raise UserError(
-            "--run.measure_every has no effect here: it draws parts and people, in "
-            "TensorBoard, where --data.target is person."
+            "`run.measure_every` has no effect here: it draws parts and people, in "
+            "TensorBoard, where `data.target` is person."
         )
     return has_validation and limit != 0
 

@@ -36,10 +36,10 @@ _NOT_ZERO = {
     "max_epochs": "nothing would be trained",
     "max_steps": "nothing would be trained",
     "limit_train_batches": "nothing would be trained",
-    "val_check_interval": "to leave validation out, set --trainer.limit_val_batches 0",
+    "val_check_interval": "to leave validation out, set `trainer.limit_val_batches` 0",
 }
 _NO_EFFECT = {
-    "default_root_dir": "all files of a run go to its run folder: set --run.folder",
+    "default_root_dir": "all files of a run go to its run folder: set `run.folder`",
     "limit_predict_batches": "a training predicts nothing",
     "model_registry": "checkpoints stay in the run folder",
 }
@@ -61,33 +61,34 @@ def check_settings(settings: Any) -> None:
     """
     for name, least in _LEAST.items():
         if settings[name] is not None and settings[name] < least:
-            raise UserError(f"--trainer.{name} must be {least} or more, not {settings[name]}.")
+            raise UserError(f"`trainer.{name}` must be {least} or more, not {settings[name]}.")
     for name, why in _NOT_ZERO.items():
         if isinstance(settings[name], int | float) and settings[name] == 0:
-            raise UserError(f"--trainer.{name} must not be 0: {why}.")
+            raise UserError(f"`trainer.{name}` must not be 0: {why}.")
     for name, why in _NO_EFFECT.items():
         if settings[name] is not None:
-            raise UserError(f"--trainer.{name} has no effect: {why}.")
+            raise UserError(f"`trainer.{name}` has no effect: {why}.")
     if settings["gradient_clip_algorithm"] is not None and not settings["gradient_clip_val"]:
         raise UserError(
-            "--trainer.gradient_clip_algorithm has no effect without --trainer.gradient_clip_val."
+            "`trainer.gradient_clip_algorithm` has no effect without `trainer.gradient_clip_val`."
         )
     if settings["log_every_n_steps"] is not None and not settings["callbacks"]:
         raise UserError(
-            "--trainer.log_every_n_steps has no effect: figures are logged once an epoch. Only "
+            "`trainer.log_every_n_steps` has no effect: figures are logged once an epoch. Only "
             "callbacks that log steps, such as LearningRateMonitor, go by it."
         )
     for unit in ("epochs", "steps"):
         least, most = settings[f"min_{unit}"], settings[f"max_{unit}"]
         if least is not None and most is not None and least > most >= 0:
             raise UserError(
-                f"--trainer.min_{unit} {least} is more than --trainer.max_{unit} {most}."
+                f"`trainer.min_{unit}` {least} is more than `trainer.max_{unit}` {most}."
             )
     if settings["enable_checkpointing"] is False or settings["barebones"]:
-        name = "barebones true" if settings["barebones"] else "enable_checkpointing false"
+        name = "barebones" if settings["barebones"] else "enable_checkpointing"
         raise UserError(
-            f"--trainer.{name} would leave no checkpoint, and so nothing to test or to use. For a "
-            "trial that writes nothing: --trainer.fast_dev_run true."
+            f"`trainer.{name}` {str(settings[name]).lower()} would leave no checkpoint, and so "
+            "nothing to test or to use. For a trial that writes nothing: `trainer.fast_dev_run` "
+            "true."
         )
 
 
@@ -110,8 +111,8 @@ def check_with_data(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -
             name = "overfit_batches"
         if isinstance(limit, float) and 0 < limit * len(batches) < 1:
             raise UserError(
-                f"--trainer.{name} {limit} of {len(batches)} batches ({stage}) is less than one "
-                f"batch. Give a number of batches, such as 1, or a smaller --data.batch_size."
+                f"`trainer.{name}` {limit} of {len(batches)} batches ({stage}) is less than one "
+                f"batch. Give a number of batches, such as 1, or a smaller `data.batch_size`."
             )
         if shuffle:
             _check_interval(trainer, min(len(batches), limit) if limit > 1 else len(batches))
@@ -132,7 +133,7 @@ def in_words() -> Iterator[None]:
         if kind.endswith(".UserError"):
             raise UserError(text) from error
         if kind.endswith(".MisconfigurationException"):
-            raise UserError(f"The settings under --trainer do not work here: {text}") from error
+            raise UserError(f"The settings under `trainer` do not work here: {text}") from error
         raise
     except ProcessExitedException as error:
         stopped = error.exit_code - 128
@@ -145,7 +146,7 @@ def in_words() -> Iterator[None]:
         text = " ".join(str(error).split())
         if isinstance(error, LookupError | AttributeError):  # their texts are but a name
             text = f"{type(error).__name__}: {text}"
-        raise UserError(f"The settings under --trainer do not work here: {text}") from error
+        raise UserError(f"The settings under `trainer` do not work here: {text}") from error
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -168,8 +169,8 @@ def _check_interval(trainer: pl.Trainer, num_steps: int) -> None:
     validates = trainer.limit_val_batches > 0 and trainer.check_val_every_n_epoch is not None
     if validates and isinstance(every, int) and every > num_steps:
         raise UserError(
-            f"--trainer.val_check_interval {every} is more than the {num_steps} steps of an epoch. "
-            "To count steps across epochs, set --trainer.check_val_every_n_epoch null."
+            f"`trainer.val_check_interval` {every} is more than the {num_steps} steps of an epoch. "
+            "To count steps across epochs, set `trainer.check_val_every_n_epoch` null."
         )
 
 
@@ -181,5 +182,5 @@ def _try_one_photo(task: FaceTask) -> None:
         except ValueError as error:
             raise UserError(
                 f"The network does not learn from one photo at a time: {error}. Its normalisation "
-                "needs several: set --data.batch_size 2 or more."
+                "needs several: set `data.batch_size` 2 or more."
             ) from error

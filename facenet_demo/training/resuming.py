@@ -23,6 +23,7 @@ from lightning.pytorch.callbacks import Callback
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
+from facenet_demo.training.flags import in_recipe
 from facenet_demo.training.interruption import Done
 
 _FOLDER = "it goes on in its own folder"
@@ -87,10 +88,13 @@ def check(changes: Changes, folder: Path, done: Done | None) -> None:
         if name in reached and new is not None and 0 <= new < reached[name]:
             why = f"it has done {reached[name]}"
         if why is not None and (done is not None or why == _FOLDER):
+            another = as_called(
+                f"python scripts/train.py --config {quote(str(folder / 'config.yaml'))} "
+                + quote(f"--{name}={_text(new)}")
+            )
             raise UserError(
-                f"This run cannot go on with --{name} {_text(new)}, which was {_text(old)}: {why}. "
-                f"Leave it as it was, or begin another run: {as_called('python scripts/train.py')} "
-                f"--config {quote(str(folder / 'config.yaml'))} {quote(f'--{name}={_text(new)}')}"
+                f"This run cannot go on with `{in_recipe(name)}` {_text(new)}, which was "
+                f"{_text(old)}: {why}. Leave it as it was, or begin another run: {another}"
             )
 
 
@@ -108,12 +112,12 @@ def check_step(before: int, batch_size: int, num_devices: int) -> None:
     if batch_size * num_devices == before:
         return
     fitting = (
-        f"Set --data.batch_size {before // num_devices}"
+        f"Set `data.batch_size` {before // num_devices}"
         if before % num_devices == 0
         else f"Take a number of devices that divides {before}"
     )
     raise UserError(
-        f"This run cannot go on with --data.batch_size {batch_size} on {num_devices} "
+        f"This run cannot go on with `data.batch_size` {batch_size} on {num_devices} "
         f"device{'s' * (num_devices > 1)}: it has counted its steps by {before} photos, not "
         f"{batch_size * num_devices}. {fitting}, or begin another run."
     )

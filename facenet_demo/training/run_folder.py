@@ -44,7 +44,7 @@ def new_run_folder(parent: Path, name: str) -> Path:
     if "::" in str((parent / name).absolute()):
         raise UserError(
             f"{parent / name}: Lightning takes a path with :: in it for a chain of URLs. Name "
-            "another place: --run.folder."
+            "another place: `run.folder`."
         )
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     if not is_first_process():
@@ -58,7 +58,7 @@ def new_run_folder(parent: Path, name: str) -> Path:
         except OSError as error:
             raise UserError(
                 f"The run folder {folder} cannot be made: {error.strerror}. Name another "
-                "place: --run.folder."
+                "place: `run.folder`."
             ) from error
         break
     return folder

@@ -83,7 +83,7 @@ def _several_faces(data: FaceDataModule) -> str:
         text += f", in {len(crops.overruled)} the one most like the person's other photos"
     if crops.unclear and data.target.names_people:
         text += f", {len(crops.unclear)} were left out"
-    return text + "; to see them: --run.contact_sheet true"
+    return text + "; to see them: `run.contact_sheet` true"
 
 
 def result(

@@ -30,7 +30,7 @@ class FaceTask(pl.LightningModule):
         facts: What follows from the data.
         network: FaceCNN, or Torchvision for any torchvision classifier.
         objective: Naming tells people apart, Margin does with room to spare, Numbers learns
-            landmarks or numbers. Where --data.target is no person, Numbers stands for Naming.
+            landmarks or numbers. Where `data.target` is no person, Numbers stands for Naming.
         optimizer: SGD or AdamW.
         schedule: The course of the learning rate.
         torch_compile: Let torch.compile write code for this network and machine. The first steps
@@ -134,7 +134,7 @@ class FaceTask(pl.LightningModule):
         if num_steps == math.inf and self.schedule.name != "constant":
             raise UserError(
                 "Without a number of epochs there is no course of the learning rate: set "
-                "--trainer.max_epochs, or --model.schedule.name constant."
+                "`trainer.max_epochs`, or `schedule.name` constant."
             )
         scheduler = self.schedule.build(optimizer, num_steps)
         return {
@@ -196,7 +196,7 @@ def _try_window(network: FaceNetwork, window: int) -> None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"The network does not take windows of {window} x {window} pixels: {reason}. Set "
-            "another --data.window, or fewer stages."
+            "another `data.window`, or fewer stages."
         ) from error
     network.train()
 
@@ -208,5 +208,5 @@ def _try_compiler(device: torch.device) -> None:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
             f"torch.compile does not work here: {reason}. It needs a C++ compiler, such as the "
-            "package g++ or build-essential. Install one, or train without --model.torch_compile."
+            "package g++ or build-essential. Install one, or train without `torch_compile`."
         ) from error

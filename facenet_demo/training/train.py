@@ -107,7 +107,7 @@ def _fit_and_test(training: Training, writes: bool) -> TrainedRun:
     if not history.epochs:
         raise UserError(
             f"The training ended before its first step, and nothing was learned: {folder} is no "
-            "run. Give it more time: --trainer.max_time."
+            "run. Give it more time: `trainer.max_time`."
         )
     fitted: dict[str, float | int | str] = {
         "epochs": len(history.epochs),
@@ -189,10 +189,9 @@ def _said_if_interrupted(folder: Path) -> Iterator[None]:
     except (Interrupted, KeyboardInterrupt, SystemExit) as error:
         # Outside the training steps Lightning turns Ctrl-C into SystemExit.
         if is_first_process():
-            again = as_called("python scripts/train.py")
+            again = as_called(f"python scripts/train.py --resume {folder}")
             console.print(
-                Text("Interrupted.", "bold"),
-                f"What was done is saved. To go on: {again} --resume {folder}",
+                Text("Interrupted.", "bold"), f"What was done is saved. To go on: {again}"
             )
         if isinstance(error, Interrupted):
             raise
@@ -231,7 +230,7 @@ def _check_loss(epochs: Sequence[Mapping[str, float]]) -> None:
     if kept and not any(map(math.isfinite, kept)):
         raise UserError(
             f"The training diverged: the loss of epoch {len(epochs)} is {kept[-1]}, and no network "
-            "is worth keeping. Lower --model.optimizer.lr, or set --trainer.gradient_clip_val 1."
+            "is worth keeping. Lower `optimizer.lr`, or set `trainer.gradient_clip_val` 1."
         )
 
 

@@ -26,6 +26,7 @@ from yaml.constructor import SafeConstructor
 
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.imports import import_modules
+from facenet_demo.system.registry import NotImportedError
 from facenet_demo.training.old_names import renewed
 
 _LIGHTNING = ("callbacks", "loggers", "profilers", "strategies", "accelerators", "plugins")
@@ -88,11 +89,13 @@ def denied(error: Exception) -> str | None:
     return found and found[1]
 
 
-def refusal(name: str) -> UserError:
+def refusal(name: str) -> NotImportedError:
     """What is said of a name in a file that may not be imported."""
-    return UserError(
+    module = name.rpartition(".")[0] or name
+    return NotImportedError(
         f"A file names {name}, which is not part of this program: building it could run anything. "
-        f"If you know what it does, allow it: --import {name.rpartition('.')[0] or name}"
+        f"If you know what it does, allow the module {module}.",
+        module,
     )
 
 
@@ -126,7 +129,7 @@ def check(config: Namespace, typed: Sequence[str], resumed: bool = False) -> Non
         ):
             raise UserError(
                 f"{key} is {text}: a file may only name places below the folder you are in. If "
-                "that is where it is to go, take the line out and say it yourself, as a flag."
+                "that is where it is to go, take the line out and say it yourself."
             )
 
 
@@ -218,7 +221,7 @@ def _check_class(path: str) -> None:
     if _LOGGERS in path and name not in _KEPT_HERE:
         raise UserError(
             f"A file names the logger {name}, which sends what is logged to a server. If you want "
-            f"that, say it yourself: --trainer.logger {name}"
+            f"that, say it yourself: `trainer.logger` {name}"
         )
 
 

@@ -88,7 +88,7 @@ def make_watchers(
     """
     if any(isinstance(callback, LearningRateFinder) for callback in named):
         raise UserError(
-            "LearningRateFinder cannot set --model.optimizer.lr, on which config.yaml and the "
+            "LearningRateFinder cannot set `optimizer.lr`, on which config.yaml and the "
             "schedule rely. Search for the rate instead: "
             + as_called("python scripts/tune.py --help.")
         )
@@ -138,7 +138,7 @@ def with_whole_checkpoints(named: Any) -> list[Any]:
     for plugin in plugins:
         if isinstance(plugin, CheckpointIO):
             raise UserError(
-                f"--trainer.plugins {type(plugin).__name__}: checkpoints are written beside their "
+                f"`trainer.plugins` {type(plugin).__name__}: checkpoints are written beside their "
                 "place and renamed, and by no other way, so that the last one is always whole."
             )
     return [*plugins, WholeCheckpoints()]

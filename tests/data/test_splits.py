@@ -300,7 +300,7 @@ def test_the_record_is_plain_and_names_every_photo() -> None:
         ({}, {}, r"No faces found \(1 files read: empty file\)"),
         ({"Ada": 20}, {"val": 1, "test": 1}, r"two people with 3 photos each.*found: Ada 20"),
         ({"Ada": 20, "Bea": 6}, {"val": 1, "test": 5}, r"with 7 photos.*found: Ada 20, Bea 6"),
-        ({"Ada": 20, "Bea": 6}, {"min_photos": 9}, r"with 9 photos.*--data\.split\.min_photos"),
+        ({"Ada": 20, "Bea": 6}, {"min_photos": 9}, r"with 9 photos.*`data\.split\.min_photos`"),
         ({"Ada": 4, "Bea": 3}, {"val": 0.4, "test": 0.5}, r"with 5 photos.*found: Ada 4, Bea 3"),
     ],
     ids=["nobody", "one", "too few to split", "too few by choice", "too few for the shares"],
@@ -364,7 +364,7 @@ def test_strangers_who_teach_do_not_change_who_is_named() -> None:
 
 def test_more_strangers_than_there_are_cannot_teach() -> None:
     crops = crops_of({"Ada": 8, "Grace": 8, "Once": 1})
-    with pytest.raises(UserError, match=r"2 strangers are to teach, .* are 1\. Lower --data"):
+    with pytest.raises(UserError, match=r"2 strangers are to teach, .* are 1\. Lower `data"):
         make_split(crops, SplitSettings(background=2))
 
 
@@ -391,5 +391,5 @@ def test_too_few_people_to_split_and_strangers_are_refused() -> None:
     with pytest.raises(UserError, match="leave none of the 2 to learn from"):
         split_people(crops, SplitSettings(val=1, test=1))
     for name in ("outsiders", "background"):
-        with pytest.raises(UserError, match=f"leave out --data.split.{name}"):
+        with pytest.raises(UserError, match=f"leave out `data.split.{name}`"):
             split_people(crops, SplitSettings(val=0, test=1, **{name: 1}))

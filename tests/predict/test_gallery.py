@@ -102,7 +102,7 @@ def test_the_share_stated_passes_the_threshold(count: int, rate: float) -> None:
 def test_too_few_strangers_set_none() -> None:
     gallery = made(torch.tensor([0.1, 0.2])).at(0.01)
     assert gallery.threshold is None
-    assert "--strangers" in gallery.rule()
+    assert "`strangers`" in gallery.rule()
     assert gallery(scores([1.0, 0, 0])).known.all()
 
 

@@ -32,5 +32,5 @@ def test_csv_tells_a_person_from_a_stranger(name: str) -> None:
 def test_nobody_is_enrolled_under_it(predictor: Predictor, tmp_path: Path) -> None:
     draw_people(tmp_path, num_people=2, num_photos=1)
     (tmp_path / "p1").rename(tmp_path / "Unknown")
-    with pytest.raises(UserError, match=r"called unknown.*--strangers DIR"):
+    with pytest.raises(UserError, match=r"called unknown.*`strangers`"):
         enroll(tmp_path, predictor.reader, predictor.model)

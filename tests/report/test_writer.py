@@ -179,7 +179,7 @@ def test_a_missing_picture_is_named_and_nothing_is_written(finished: Path, scrip
 
 def test_a_folder_with_something_in_it_is_left_alone(finished: Path) -> None:
     before = {name: (finished / name).read_bytes() for name in files(finished)}
-    with pytest.raises(UserError, match=r"--output.*--overwrite"):
+    with pytest.raises(UserError, match=r"another folder.*`overwrite`"):
         start_report(finished, "New")
     assert {name: (finished / name).read_bytes() for name in files(finished)} == before
 

@@ -118,7 +118,7 @@ def test_a_step_has_the_same_number_of_photos_on_any_number_of_devices(
     assert "Set --data.batch_size 4" in said
     assert contents(run) == before
     check_step(before=12, batch_size=4, num_devices=3)
-    with pytest.raises(UserError, match=r"--data\.batch_size 6"):
+    with pytest.raises(UserError, match=r"`data\.batch_size` 6"):
         check_step(before=12, batch_size=4, num_devices=2)
     with pytest.raises(UserError, match="devices that divides 12"):
         check_step(before=12, batch_size=3, num_devices=5)

@@ -65,14 +65,14 @@ def test_new_event_files_come_after_those_of_a_clock_that_was_ahead(
             assert events[0] in [path.name for path in before], "no reason to date it back"
 
 
-def test_a_place_that_cannot_be_written_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--run\.folder"):
+    with pytest.raises(UserError, match=r"`run\.folder`"):
         new_run_folder(tmp_path / "file", "a")
 
 
 def test_a_place_that_lightning_takes_for_urls_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--run\.folder"):
+    with pytest.raises(UserError, match=r"`run\.folder`"):
         new_run_folder(tmp_path / "a::b", "a")
     assert not list(tmp_path.iterdir())
 

@@ -118,12 +118,12 @@ def _download(archive: Archive, file: Path) -> None:
         raise UserError(
             f"{archive.url} sent something else than {archive.folder}: SHA-256 {digest} instead of "
             f"{archive.sha256}. It was removed. Try again, or name a copy that you have: "
-            f"--data.source.root .../{archive.folder}"
+            f"`data.source.root` .../{archive.folder}"
         )
 
 
 def _failed(archive: Archive, why: object) -> UserError:
     return UserError(
         f"Could not download {archive.url}: {why}. What arrived is kept: the same command goes on "
-        f"from there. If you have the folder, name it: --data.source.root .../{archive.folder}"
+        f"from there. If you have the folder, name it: `data.source.root` .../{archive.folder}"
     )

@@ -13,8 +13,8 @@ from facenet_demo.data.sources.layout import SplitFolders, doubts_about_layout
 from facenet_demo.system.errors import UserError
 
 _SETTING = (
-    ", or take them as they are meant: --data.source.split_folders pool takes a person's photos "
-    "from all of them and splits them anew, --data.source.split_folders keep keeps this split"
+    ", or take them as they are meant: `data.source.split_folders` pool takes a person's photos "
+    "from all of them and splits them anew, `data.source.split_folders` keep keeps this split"
 )
 
 
@@ -26,7 +26,7 @@ class Folder(FaceSource):
         root: Folder with one folder of photos per person.
         split_folders: For a root that holds train/, val/ and test/ (or names like them) with a
             folder per person in each: "pool" takes a person's photos from all of them, to be split
-            by the settings under --data.split; "keep" keeps this split, and of it draws only what
+            by the settings under `data.split`; "keep" keeps this split, and of it draws only what
             has no folder of its own.
     """
 
@@ -50,5 +50,5 @@ class Folder(FaceSource):
     @property
     def _root(self) -> Path:
         if self.root is None:
-            raise UserError("Which folder? Name it: --data.source.root my_people/")
+            raise UserError("Which folder? Name it: `data.source.root` my_people/")
         return self.root

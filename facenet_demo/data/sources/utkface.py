@@ -43,7 +43,7 @@ class UTKFace(FaceSource):
             UserError: if there is none, or no folder.
         """
         if self.root is None:
-            raise UserError("Where is UTKFace? Name its folder: --data.source.root UTKFace/")
+            raise UserError("Where is UTKFace? Name its folder: `data.source.root` UTKFace/")
         if not self.root.is_dir():
             raise UserError(f"{self.root} is no folder; that of UTKFace's files is needed.")
         found = False

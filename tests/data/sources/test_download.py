@@ -164,7 +164,7 @@ def test_another_file_than_expected_is_refused_and_removed(server: Server, tmp_p
 def test_a_server_that_has_it_not_is_named(server: Server, tmp_path: Path) -> None:
     archive = server.archive(tar_of(PHOTOS))
     server.status = 404
-    with pytest.raises(UserError, match=r"127\.0\.0\.1.*404.*--data\.source\.root"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1.*404.*`data\.source\.root`"):
         fetch_archive(archive, tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_no_server_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     unused = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     url = f"http://127.0.0.1:{unused.server_port}/faces.tgz"
     unused.server_close()
-    with pytest.raises(UserError, match=r"refused.*--data\.source\.root"):
+    with pytest.raises(UserError, match=r"refused.*`data\.source\.root`"):
         fetch_archive(Archive(url, "0" * 64, "faces"), tmp_path)
 
 

@@ -40,8 +40,8 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert [s.path.name for s in Folder(tmp_path).samples()] == ["1.jpg"]
 
 
-def test_without_a_folder_the_flag_is_named() -> None:
-    with pytest.raises(UserError, match=r"--data\.source\.root"):
+def test_without_a_folder_the_setting_is_named() -> None:
+    with pytest.raises(UserError, match=r"`data\.source\.root`"):
         list(Folder().samples())
 
 

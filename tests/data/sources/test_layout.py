@@ -32,7 +32,7 @@ SPLIT = ("train/Ada/1.jpg", "train/Bea/2.jpg", "val/Ada/3.jpg", "test/Bea/4.jpg"
                          ids=str)  # fmt: skip
 def test_a_split_is_not_taken_for_people(tmp_path: Path, names: tuple[str, ...]) -> None:
     root = photos(tmp_path, *names)
-    with pytest.raises(UserError, match=r"a split of photos.*split_folders pool.*keep"):
+    with pytest.raises(UserError, match=r"a split of photos.*split_folders` pool.*keep"):
         list(Folder(root).samples())
     with pytest.raises(UserError, match="Name one of them"):
         list(LFW(root).samples())
@@ -138,5 +138,5 @@ def test_it_is_asked_for_on_the_command_line(tmp_path: Path) -> None:
 def test_a_split_of_photos_is_none_of_people(tmp_path: Path) -> None:
     root = split_folder(tmp_path, train=3, test=2)
     data = DataSettings(Folder(root, split_folders="keep"), window=32, target="landmarks").build()
-    with pytest.raises(UserError, match="split_folders pool"):
+    with pytest.raises(UserError, match="split_folders` pool"):
         _ = data.split

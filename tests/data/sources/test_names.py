@@ -57,5 +57,5 @@ def test_doubtful_names_are_said_in_a_sentence(names: list[str], doubt: str) -> 
 
 @pytest.mark.parametrize("name", ["unknown", "Unknown", "UNKNOWN ", "_unknown", "\uff55nknown"])
 def test_nobody_is_called_what_strangers_are_called(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match=r"called unknown.*Rename the folder.*--strangers"):
+    with pytest.raises(UserError, match=r"called unknown.*Rename the folder.*`strangers`"):
         list(Folder(people(tmp_path, "Ada", name)).samples())

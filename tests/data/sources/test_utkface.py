@@ -29,7 +29,7 @@ def test_the_age_is_in_the_name(tmp_path: Path) -> None:
 
 
 def test_what_is_no_utkface(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"--data\.source\.root"):
+    with pytest.raises(UserError, match=r"`data\.source\.root`"):
         list(UTKFace().samples())
     with pytest.raises(UserError, match="is no folder"):
         list(UTKFace(tmp_path / "nix").samples())
