@@ -79,7 +79,7 @@ def make_evidence(
     if len(test) < 2:
         raise UserError(
             f"Test photos: {len(test)}. What a network learned is measured on two or more photos "
-            "that it never saw. Set --data.split.test in training."
+            "that it never saw. Set `data.split.test` in training."
         )
     offset = (data.crop_settings.size - data.window) // 2
     parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]

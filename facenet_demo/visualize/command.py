@@ -18,11 +18,13 @@ from facenet_demo.report import MEASURES, SCORES, Report, start_report, write_re
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
+from facenet_demo.system.flags import as_flags, hyphenated
 from facenet_demo.system.imports import add_import_flag
 from facenet_demo.system.terminal import console, steps
 from facenet_demo.system.texts import printable
 from facenet_demo.training import trust
 from facenet_demo.training.cli import quieten_libraries
+from facenet_demo.training.flags import flag
 from facenet_demo.visualize import measurements
 from facenet_demo.visualize.facts import cautions, data_facts, network_facts
 from facenet_demo.visualize.inputs import example_faces, find_faces, measured_on, run_folder
@@ -46,7 +48,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Make the report of a command line; returns the exit code."""
     quieten_libraries()
     settings = _parser().parse_args(args)
-    return exit_code(lambda: _run(settings), ". The report's folder says that it is unfinished.")
+    return exit_code(
+        lambda: _run(settings),
+        ". The report's folder says that it is unfinished.",
+        lambda text: as_flags(as_flags(text, hyphenated(vars(settings)).get), flag),
+    )
 
 
 def _run(settings: argparse.Namespace) -> int:
@@ -174,13 +180,13 @@ def visualize(
 def _check(num_views: int, seed: int, images: Sequence[Path]) -> None:
     if num_views < _FEWEST_VIEWS:
         raise UserError(
-            f"--num-views is {num_views}; below {_FEWEST_VIEWS} no interval means anything."
+            f"`num_views` is {num_views}; below {_FEWEST_VIEWS} no interval means anything."
         )
     if seed < 0:
-        raise UserError(f"--seed must be 0 or more, not {seed}.")
+        raise UserError(f"`seed` must be 0 or more, not {seed}.")
     for path in images:
         if not path.exists():
-            raise UserError(f"--images: there is no {path}.")
+            raise UserError(f"`images`: there is no {path}.")
 
 
 def _print_verdicts(judgements: Sequence[Judgement]) -> None:

@@ -46,7 +46,7 @@ def measured_on(folder: Path, config: Path | None, trained: TrainedNetwork) -> F
     if config == own and not own.is_file():
         raise UserError(
             f"{folder} has no config.yaml, so it is not known which photos to measure on. Name "
-            "a training config: --config configs/orl.yaml."
+            "that of a training as `config`, such as configs/orl.yaml."
         )
     data = configured_data(config)
     check = data.split.check if config == own else data.split.check_unseen
