@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from argparse import Action
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, auto_cli
 
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import write_json
+from facenet_demo.system.flags import as_flags, hyphenated, with_new_names
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import quieten_libraries
 from facenet_demo.training.run_folder import environment
@@ -227,7 +231,7 @@ def predict(
     """Name a run's test photos as files, time it, and read thousands of damaged photos.
 
     Args:
-        run: A run folder; train it with --data.split.outsiders to measure a gallery, too.
+        run: A run folder; train it with `data.split.outsiders` to measure a gallery, too.
         lfw_root: The folder lfw_funneled, to count the faces found in it.
         parts: What to measure.
         repeats: How often both sides of a comparison are run, in turn.
@@ -294,26 +298,31 @@ def _report(result, output: Path) -> None:  # noqa: ANN001
     write_json(output, {"environment": environment(), **asdict(result)})
 
 
+_BENCHMARKS = (
+    accuracy, startup, drawing, crashes, speed, loading, memory, outsiders, features, predict,
+    search,
+)  # fmt: skip
+_FLAGS = hyphenated({name for one in _BENCHMARKS for name in inspect.signature(one).parameters})
+_OLD = {f"--{name}": flag for name, flag in _FLAGS.items()}
+
+
+class _Parser(ArgumentParser):
+    """Spells flags with hyphens."""
+
+    def add_argument(self, *names: str, **settings: Any) -> Action:
+        return super().add_argument(*(_OLD.get(name, name) for name in names), **settings)
+
+
 def main() -> int:
     """Run the benchmark that the command line names; returns the exit code."""
     quieten_libraries()
-    return exit_code(_run, ". accuracy, crashes and search go on where they were.")
+    return exit_code(
+        _run,
+        ". accuracy, crashes and search go on where they were.",
+        lambda text: as_flags(text, _FLAGS.get),
+    )
 
 
 def _run() -> int:
-    auto_cli(
-        [
-            accuracy,
-            startup,
-            drawing,
-            crashes,
-            speed,
-            loading,
-            memory,
-            outsiders,
-            features,
-            predict,
-            search,
-        ]
-    )
+    auto_cli(list(_BENCHMARKS), with_new_names(sys.argv[1:], _OLD), parser_class=_Parser)
     return 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def test_what_was_measured_is_written_beside_the_machine_it_ran_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "new/predict.json"
-    args = ["predict", "runs/none", "--parts=[mutations]", "--num_mutations=3"]
+    args = ["predict", "runs/none", "--parts=[mutations]", "--num-mutations=3"]
     assert call(monkeypatch, *args, f"--output={output}") == 0
     found = json.loads(output.read_text("utf-8"))
     assert found.keys() == {"environment", "mutations"}
@@ -35,6 +36,27 @@ def test_what_cannot_be_measured_is_said(
     assert call(monkeypatch, *args) == 2
     assert "no finished run" in " ".join(capsys.readouterr().err.split())
     assert not output.exists()
+
+
+def test_an_underscore_of_before_holds_and_says_the_flag_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "predict.json"
+    args = ["predict", "runs/none", "--parts=[mutations]", "--num_mutations", "2"]
+    assert call(monkeypatch, *args, f"--output={output}") == 0
+    assert json.loads(output.read_text("utf-8"))["mutations"]["num"] == 2
+    assert "--num_mutations is called --num-mutations now" in capsys.readouterr().err
+
+
+def test_flags_are_spelled_with_hyphens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("outsiders", "predict"):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, name, "--help")
+        shown = set(re.findall(r"--\w[\w-]*", capsys.readouterr().out)) - {"--print_config"}
+        assert "--lfw-root" in shown
+        assert not any("_" in flag for flag in shown)
 
 
 def test_help_names_every_benchmark(
