@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser, auto_cli
 
 from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import write_json
-from facenet_demo.system.flags import as_flags, hyphenated, with_new_names
+from facenet_demo.system.spelling import as_flags, hyphenated, with_new_names
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import quieten_libraries
 from facenet_demo.training.run_folder import environment

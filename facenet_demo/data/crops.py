@@ -33,6 +33,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from facenet_demo.data.mapped import map_array
 from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import (
     CHOSEN,
@@ -44,7 +45,6 @@ from facenet_demo.data.stored import (
     load,
     write_index,
 )
-from facenet_demo.data.texts import map_array
 from facenet_demo.faces import align, crowds, detect
 from facenet_demo.faces.photos import ImageError, read_image
 from facenet_demo.system.errors import UserError

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from facenet_demo.data.texts import Texts, map_array, write_texts
+from facenet_demo.data.mapped import Texts, map_array, write_texts
 from facenet_demo.system.files import reading
 
 _PHOTOS, IMAGES = "photos.npy", "images.u8"

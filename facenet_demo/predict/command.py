@@ -36,8 +36,8 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code, positive, write_for_programs
 from facenet_demo.system.files import as_text, make_folder, naming, new_file
-from facenet_demo.system.flags import as_flags, hyphenated
 from facenet_demo.system.imports import add_import_flag, import_modules
+from facenet_demo.system.spelling import as_flags, hyphenated
 from facenet_demo.system.terminal import PlainConsole, console, track
 from facenet_demo.system.texts import printable
 from facenet_demo.system.threads import ordered_map

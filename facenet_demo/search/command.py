@@ -27,8 +27,8 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, positive
 from facenet_demo.system.files import new_file, write_json
-from facenet_demo.system.flags import as_flags, hyphenated
 from facenet_demo.system.registry import NotImportedError
+from facenet_demo.system.spelling import as_flags, hyphenated
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import follow, parse, quieten_libraries
 from facenet_demo.training.configs import SPACES, find_config

@@ -8,5 +8,5 @@ class UserError(Exception):
 
     The message names an argument in backquotes, as Python has it: `num_guesses`, or a setting of a
     training by its place in a `Recipe`: `data.split.val`. A command shows those as its flags, see
-    `system.flags`.
+    `system.spelling`.
     """

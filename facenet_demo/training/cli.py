@@ -16,7 +16,7 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted, exit_code, write_for_programs
-from facenet_demo.system.flags import as_flags
+from facenet_demo.system.spelling import as_flags
 from facenet_demo.training import trust
 from facenet_demo.training.arguments import in_order, take
 from facenet_demo.training.configs import CONFIGS, find_config

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from facenet_demo.system.flags import with_new_names
+from facenet_demo.system.spelling import with_new_names
 
 _MODULES = {
     "facenet_demo.datasets.": "facenet_demo.data.sources.",

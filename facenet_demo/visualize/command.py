@@ -18,8 +18,8 @@ from facenet_demo.report import MEASURES, SCORES, Report, start_report, write_re
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
-from facenet_demo.system.flags import as_flags, hyphenated
 from facenet_demo.system.imports import add_import_flag
+from facenet_demo.system.spelling import as_flags, hyphenated
 from facenet_demo.system.terminal import console, steps
 from facenet_demo.system.texts import printable
 from facenet_demo.training import trust

@@ -16,9 +16,9 @@ from drawing import draw_face
 from PIL import Image
 
 from facenet_demo.data.crops import crops_folder, find_crops, prepare_crops
+from facenet_demo.data.mapped import write_texts
 from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import Crops, CropSettings
-from facenet_demo.data.texts import write_texts
 from facenet_demo.system.errors import UserError
 
 SETTINGS = CropSettings(size=48, window=32)

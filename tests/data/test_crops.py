@@ -15,9 +15,9 @@ from PIL import Image
 
 from facenet_demo.data import crops as module
 from facenet_demo.data.crops import find_crops, prepare_crops
+from facenet_demo.data.mapped import Texts
 from facenet_demo.data.records import Sample
 from facenet_demo.data.stored import Crops, CropSettings
-from facenet_demo.data.texts import Texts
 from facenet_demo.faces import detect
 from facenet_demo.faces.align import align, template
 from facenet_demo.faces.photos import read_image

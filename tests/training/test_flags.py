@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from facenet_demo.system.flags import as_flags
+from facenet_demo.system.spelling import as_flags
 from facenet_demo.training.cli import main, parse
 from facenet_demo.training.flags import flag, in_recipe
 from facenet_demo.training.parser import make_parser, to_config

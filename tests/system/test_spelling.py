@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from facenet_demo.system.flags import as_flags, hyphenated, with_new_names
+from facenet_demo.system.spelling import as_flags, hyphenated, with_new_names
 
 
 def test_names_in_backquotes_that_are_options_become_flags() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facenet_demo.data.texts import Texts, write_texts
+from facenet_demo.data.mapped import Texts, write_texts
 
 NAMES = ["Ada", "", "Zoë 😀", "a\nb\0c", os.fsdecode(b"\xff\xfe.png"), "\ud83d", ""]
 
