@@ -20,7 +20,6 @@ import torch
 from facenet_demo.data.records import UNKNOWN, Sample
 from facenet_demo.data.sources.base import scan_people
 from facenet_demo.data.sources.layout import doubts_about_layout
-from facenet_demo.data.sources.names import some
 from facenet_demo.faces.likeness import LEAST_PHOTOS
 from facenet_demo.predict.gallery import (
     DEFAULT_RATE,
@@ -41,6 +40,7 @@ from facenet_demo.predict.portraits import (
 from facenet_demo.predict.reader import FaceReader
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
+from facenet_demo.system.texts import some
 
 _TEMPERATURES = torch.logspace(-4, 0, 100).tolist()
 _ROUGH_TEMPERATURE = 0.1

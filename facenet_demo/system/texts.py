@@ -1,9 +1,13 @@
-"""Names of files and people as text that is safe to show: they can hold anything."""
+"""Names of files and people as text that is safe to show: they can hold anything, and be many."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
+
 # Between letters of Persian, Hindi and other scripts they choose the shape; they are not seen.
 _JOINERS = "\u200c\u200d"
+_NAMED = 3  # of many, so many are named
 
 
 def printable(text: str) -> str:
@@ -16,3 +20,9 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same of a text that may have several lines."""
     return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def some(texts: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(texts) - _NAMED
+    return ", ".join(islice(texts, _NAMED)) + (f" and {more} more" if more > 0 else "")

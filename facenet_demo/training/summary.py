@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -15,11 +14,9 @@ from rich.text import Text
 
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.networks import NetworkSettings
-from facenet_demo.system.texts import printable
+from facenet_demo.system.texts import printable, some
 from facenet_demo.training.metrics import Score
 from facenet_demo.training.task import FaceTask
-
-_NAMED = 3  # of many, so many are named
 
 
 def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> RenderableType:
@@ -36,11 +33,11 @@ def introduction(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -> R
     ]
     left_out = crops.left_out + split.left_out
     if left_out:
-        some = _some([f"{Path(entry.file).name}: {entry.reason}" for entry in left_out])
-        lines.append(("Left out", f"{len(left_out)} photos ({some}); all in splits.json"))
+        named = some([printable(f"{Path(e.file).name}: {e.reason}") for e in left_out])
+        lines.append(("Left out", f"{len(left_out)} photos ({named}); all in splits.json"))
     if split.too_few:
-        some = _some([f"{person} {count}" for person, count in split.too_few.items()])
-        lines.append(("Not named", f"{len(split.too_few)} people with too few photos ({some})"))
+        named = some([printable(f"{name} {count}") for name, count in split.too_few.items()])
+        lines.append(("Not named", f"{len(split.too_few)} people with too few photos ({named})"))
     if any(len(rows) for rows in split.outsider_rows.values()):
         counts = [
             f"{len(split.outsider_rows[stage])} to {use}"
@@ -151,11 +148,6 @@ def _list(lines: Collection[tuple[str, str]]) -> Table:
     for head, text in lines:
         table.add_row(Text(head, "bold"), text)
     return table
-
-
-def _some(texts: Collection[str]) -> str:
-    more = ", ..." if len(texts) > _NAMED else ""
-    return ", ".join(map(printable, islice(texts, _NAMED))) + more
 
 
 def _network(settings: NetworkSettings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facenet_demo.system.texts import printable, printable_lines
+from facenet_demo.system.texts import printable, printable_lines, some
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,9 @@ def test_no_name_moves_the_cursor(text: str, expected: str) -> None:
 
 def test_a_message_keeps_its_lines() -> None:
     assert printable_lines("a\x1b\nb") == "a\\x1b\nb"
+
+
+def test_of_many_the_first_are_named_and_the_others_counted() -> None:
+    assert some([]) == ""
+    assert some(["a", "b", "c"]) == "a, b, c"
+    assert some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

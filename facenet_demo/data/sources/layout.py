@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from facenet_demo.data.sources.names import doubts_about, shown, some
+from facenet_demo.data.sources.names import doubts_about, shown
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
+from facenet_demo.system.texts import some
 
 SplitFolders: TypeAlias = Literal["pool", "keep"]
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 
 from facenet_demo.data.records import UNKNOWN
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
-
-_NAMED = 3  # of many, so many are named
+from facenet_demo.system.texts import some
 
 
 def person_name(folder: Path) -> str:
@@ -63,12 +61,6 @@ def doubts_about(folders: Iterable[str]) -> list[str]:
         (spaced, "{}: the name has spaces at its ends, or characters that cannot be seen."),
     )  # fmt: skip
     return [text.format(some(found)) for found, text in sentences if found]
-
-
-def some(texts: Collection[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = len(texts) - _NAMED
-    return ", ".join(islice(texts, _NAMED)) + (f" and {more} more" if more > 0 else "")
 
 
 def shown(name: str) -> str:
