@@ -29,7 +29,7 @@ from facenet_demo.training.optimization import SGD
 
 _MIN_PHOTOS = 20
 _NUM_PREPARED = 1000
-_BATCH = 64
+_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def threads_against_one(repeats: int, lfw_root: Path) -> Comparison:
 
 def _data(lfw_root: Path) -> FaceDataModule:
     split = SplitSettings(val=0, test=0, min_photos=_MIN_PHOTOS)
-    return DataSettings(LFW(lfw_root), split=split, batch_size=_BATCH).build()
+    return DataSettings(LFW(lfw_root), split=split, batch_size=_BATCH_SIZE).build()
 
 
 def _image_folder(
@@ -137,4 +137,4 @@ def _image_folder(
 
 
 def _loader(photos: datasets.ImageFolder) -> DataLoader:
-    return DataLoader(photos, batch_size=_BATCH, shuffle=True, num_workers=2)
+    return DataLoader(photos, batch_size=_BATCH_SIZE, shuffle=True, num_workers=2)

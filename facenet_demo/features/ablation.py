@@ -19,9 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.trace import Trace, evaluating
-
-_BATCH = 64
+from facenet_demo.features.trace import IMAGES_AT_ONCE, Trace, evaluating
 
 
 class Ablation(NamedTuple):
@@ -64,7 +62,7 @@ def right_answers(
             return edited
 
     with evaluating(network), Trace(network, layers, edit=edit):
-        for some in images.split(_BATCH):
+        for some in images.split(IMAGES_AT_ONCE):
             named.append(network(some.to(device)).argmax(1).cpu())
     return torch.cat(named).numpy() == labels
 

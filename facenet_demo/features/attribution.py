@@ -28,7 +28,7 @@ from torch import nn
 
 from facenet_demo.features.trace import Trace, evaluating
 
-_BATCH = 32
+_VARIANTS_AT_ONCE = 32
 
 
 def occlusion(
@@ -71,7 +71,7 @@ def occlusion(
             strides=(len(image), stride, stride),
             baselines=_mean_colour(image),
             target=target,
-            perturbations_per_eval=_BATCH,
+            perturbations_per_eval=_VARIANTS_AT_ONCE,
         )
     return drop[0].mean(dim=0).cpu()  # the colours are covered together, so they are equal
 
@@ -106,7 +106,7 @@ def integrated_gradients(
             baselines=_mean_colour(image).clone(),
             target=target,
             n_steps=steps,
-            internal_batch_size=_BATCH,
+            internal_batch_size=_VARIANTS_AT_ONCE,
         )
     # Mirrored at the border, so that nothing is lost there.
     spread_out = gaussian_filter(shares[0].detach().sum(dim=0).cpu().numpy(), spread)

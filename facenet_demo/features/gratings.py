@@ -27,13 +27,13 @@ import torch
 from torch import nn
 
 from facenet_demo.features.observe import Instrument, View, observe
+from facenet_demo.features.trace import IMAGES_AT_ONCE
 
 NUM_ORIENTATIONS = 12
 FREQUENCIES = (0.04, 0.07, 0.11, 0.16, 0.22, 0.3)  # cycles per pixel
 _PHASES = np.arange(4) * np.pi / 2
 _CONTRAST = 0.3
 _GREY = 0.5
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def probe_gratings(
 def stimuli(size: int, faces: torch.Tensor) -> Iterator[torch.Tensor]:
     """What `GratingTuning` has to be shown, in batches: plain grey, the gratings, the faces."""
     yield torch.full((1, 3, size, size), _GREY)
-    yield from gratings(size).split(_BATCH)
-    yield from faces.split(_BATCH)
+    yield from gratings(size).split(IMAGES_AT_ONCE)
+    yield from faces.split(IMAGES_AT_ONCE)
 
 
 class GratingTuning(Instrument[Tuning]):

@@ -21,7 +21,7 @@ from torch import nn
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 
 _NORMALIZATIONS = (nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)
-_BATCH = 32
+_LINES_AT_ONCE = 32
 _AXES = {2: 3, 3: 2}  # rows and columns of (B, C, H, W); of each, the other
 
 
@@ -69,7 +69,7 @@ def receptive_fields(
     ]
     try:
         with evaluating(network), Trace(network, layers) as trace:
-            for lines in torch.arange(size, device=device).split(_BATCH):
+            for lines in torch.arange(size, device=device).split(_LINES_AT_ONCE):
                 for axis in _AXES:
                     images = torch.full((len(lines), 3, size, size), 0.5, device=device)
                     for image, line in zip(images, lines, strict=True):

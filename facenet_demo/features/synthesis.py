@@ -38,7 +38,7 @@ _STEP = 0.08
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
 _STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
-_BATCH = 32
+_PICTURES_AT_ONCE = 32
 
 
 def synthesize(
@@ -82,8 +82,8 @@ def synthesize(
         moves = [_random_move(size, generator) for _ in range(steps)]
         painter = _Painter(size, colours, device)
         noise = _best_starts(network, layer, units, painter, starts)
-        for i in range(0, len(units), _BATCH):
-            some = slice(i, i + _BATCH)
+        for i in range(0, len(units), _PICTURES_AT_ONCE):
+            some = slice(i, i + _PICTURES_AT_ONCE)
             found = _climb(network, layer, units[some], painter, noise[some], moves)
             pictures[some] = painter(found).cpu()
     return pictures
@@ -172,7 +172,7 @@ def _best_starts(
     size = starts.shape[-1]
     starts = _CONTRAST * starts
     values, places, centres = [], [], []
-    for some in starts.split(_BATCH):
+    for some in starts.split(_PICTURES_AT_ONCE):
         maps = _maps(network, layer, units, painter(some))
         height, width = maps.shape[2:]
         middle = height // 2 * width + width // 2

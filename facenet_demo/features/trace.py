@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 Edit = Callable[[str, torch.Tensor], torch.Tensor]
+IMAGES_AT_ONCE = 64  # what a network puts out of so many fits into memory
 
 
 class Trace:

@@ -10,7 +10,7 @@ from torch import nn
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings
 
-_BATCH = 64
+_WINDOWS_AT_ONCE = 64
 
 
 def untrained_twin(
@@ -43,6 +43,6 @@ def untrained_twin(
             module.momentum = None  # a plain mean over all batches
             module.train()
     with torch.no_grad():
-        for some in windows.split(_BATCH):
+        for some in windows.split(_WINDOWS_AT_ONCE):
             untrained(some)
     return untrained.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.fixture(autouse=True)
 def _few_photos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_MIN_PHOTOS", 2)
-    monkeypatch.setattr(loading, "_BATCH", 9)
+    monkeypatch.setattr(loading, "_BATCH_SIZE", 9)
 
 
 def test_both_loaders_go_through_the_same_photos(
