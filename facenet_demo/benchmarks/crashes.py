@@ -28,7 +28,7 @@ from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import write_json
 from facenet_demo.system.terminal import console
 from facenet_demo.training.cli import CONFIGS, main
-from facenet_demo.training.interruption import done
+from facenet_demo.training.interruption import read_progress
 from facenet_demo.training.run_folder import environment
 
 _EPOCHS = 6
@@ -144,7 +144,7 @@ def _kill(
     killed = in_saves = unreadable = 0
     while True:
         last = next(folder.glob("*/checkpoints/last.ckpt"), None)
-        epochs = _EPOCHS if last is None else _EPOCHS - done(last).epochs
+        epochs = _EPOCHS if last is None else _EPOCHS - read_progress(last).epochs
         in_save = rng.random() * (num_kills - killed) < num_in_saves - in_saves
         # There are as many saves to come as epochs, at least, and one with the calibration.
         process = _train(args, rng.randint(1, epochs + 1) if in_save else 0)

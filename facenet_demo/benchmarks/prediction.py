@@ -135,7 +135,7 @@ def count_faces(predictor: Predictor, files: Sequence[Path]) -> Faces:
     return Faces(len(counts), found, (sum(counts) - found) / max(len(counts), 1))
 
 
-class Changed(NamedTuple):
+class ChangedPhoto(NamedTuple):
     """A photo after something was done with it.
 
     Attributes:
@@ -147,26 +147,26 @@ class Changed(NamedTuple):
     frame: tuple[int, int, int, int]
 
 
-Change: TypeAlias = "Callable[[np.ndarray, np.random.Generator], Changed]"
+Change: TypeAlias = "Callable[[np.ndarray, np.random.Generator], ChangedPhoto]"
 
 
-def _whole(image: np.ndarray) -> Changed:
-    return Changed(image, (0, 0, *image.shape[:2]))
+def _whole(image: np.ndarray) -> ChangedPhoto:
+    return ChangedPhoto(image, (0, 0, *image.shape[:2]))
 
 
-def _as_it_is(image: np.ndarray, rng: np.random.Generator) -> Changed:
+def _as_it_is(image: np.ndarray, rng: np.random.Generator) -> ChangedPhoto:
     return _whole(image)
 
 
 def _scaled(factor: float) -> Change:
-    def change(image: np.ndarray, rng: np.random.Generator) -> Changed:
+    def change(image: np.ndarray, rng: np.random.Generator) -> ChangedPhoto:
         method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         return _whole(cv2.resize(image, None, fx=factor, fy=factor, interpolation=method))
 
     return change
 
 
-def _turned(image: np.ndarray, rng: np.random.Generator) -> Changed:
+def _turned(image: np.ndarray, rng: np.random.Generator) -> ChangedPhoto:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 15 * rng.choice([-1, 1]), 1)
     # Beyond its edges the photo goes on as it ends: a wedge of black is no part of the question.
@@ -177,18 +177,18 @@ def _turned(image: np.ndarray, rng: np.random.Generator) -> Changed:
     )
 
 
-def _compressed(image: np.ndarray, rng: np.random.Generator) -> Changed:
+def _compressed(image: np.ndarray, rng: np.random.Generator) -> ChangedPhoto:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=30)
     return _whole(np.asarray(Image.open(buffer)))
 
 
-def _placed(image: np.ndarray, rng: np.random.Generator) -> Changed:
+def _placed(image: np.ndarray, rng: np.random.Generator) -> ChangedPhoto:
     rows, columns = _CANVAS[0] - image.shape[0], _CANVAS[1] - image.shape[1]
     top, left = int(rng.integers(rows + 1)), int(rng.integers(columns + 1))
     edges = (top, rows - top, left, columns - left)
     placed = cv2.copyMakeBorder(image, *edges, borderType=cv2.BORDER_REPLICATE)
-    return Changed(placed, (top, left, *image.shape[:2]))
+    return ChangedPhoto(placed, (top, left, *image.shape[:2]))
 
 
 CHANGES: Mapping[str, Change] = {

@@ -37,13 +37,13 @@ class Cut(NamedTuple):
     transform: np.ndarray
 
 
-class Settled(NamedTuple):
+class Decision(NamedTuple):
     """What was found for one photo.
 
     Attributes:
         row: which photo.
         other: the person's face where it is not the main one, else None.
-        unclear: see `likeness.Chosen`.
+        unclear: see `likeness.Choice`.
     """
 
     row: int
@@ -58,7 +58,7 @@ def settle(
     windows: Callable[[Sequence[int]], np.ndarray],
     faces_of: Callable[[int], list[Cut]],
     num_threads: int,
-) -> Iterator[Settled]:
+) -> Iterator[Decision]:
     """Compare the faces of each photo with the person's.
 
     Args:
@@ -72,13 +72,13 @@ def settle(
     likeness = _learn(people, clear, {people[row] for row in crowds}, windows)
     compared = [row for row in crowds if likeness.knows(people[row])]
 
-    def compare(row: int) -> Settled:
+    def compare(row: int) -> Decision:
         faces = faces_of(row)
         if not faces:
-            return Settled(row, None, False)
+            return Decision(row, None, False)
         alike = likeness.of(people[row], np.stack([face.window for face in faces]))
         chosen = choose(alike, main=0)
-        return Settled(row, faces[chosen.face] if chosen.overruled else None, chosen.unclear)
+        return Decision(row, faces[chosen.face] if chosen.overruled else None, chosen.unclear)
 
     settled = ordered_map(compare, compared, num_threads)
     yield from track(settled, len(compared), "Choosing among faces") if compared else ()

@@ -31,7 +31,7 @@ _SIDE, _CELL, _ANGLES = 64, 8, 9
 _BORDER = 16  # of the window 1/16 at each side is hair, ears and backdrop
 
 
-class Chosen(NamedTuple):
+class Choice(NamedTuple):
     """Which of several faces in a photo is the person's.
 
     Attributes:
@@ -81,7 +81,7 @@ class Likeness:
         return _unit(_gradients(faces) - centre) @ _unit(self._means[person] - centre)
 
 
-def choose(likeness: np.ndarray | None, main: int) -> Chosen:
+def choose(likeness: np.ndarray | None, main: int) -> Choice:
     """The face to take: the main one, unless another is clearly more like the person.
 
     Args:
@@ -89,12 +89,12 @@ def choose(likeness: np.ndarray | None, main: int) -> Chosen:
         main: which face is taken without it, see `detect.main_face`.
     """
     if likeness is None:
-        return Chosen(main)
+        return Choice(main)
     best = int(likeness.argmax())
     clearly = likeness[best] > LEAST_LIKENESS and likeness[best] - likeness[main] > MARGIN
     if best == main or clearly:
-        return Chosen(best, overruled=best != main)
-    return Chosen(main, unclear=True)
+        return Choice(best, overruled=best != main)
+    return Choice(main, unclear=True)
 
 
 def _gradients(windows: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from PIL import Image
 from facenet_demo.faces.photos import MAX_PIXELS, ImageError, Photo, read_photo
 from facenet_demo.predict.annotate import annotate
 from facenet_demo.predict.gallery import SUFFIX, Gallery
-from facenet_demo.predict.inputs import Found, find_files, read_list
+from facenet_demo.predict.inputs import InputFiles, find_files, read_list
 from facenet_demo.predict.output import (
     Result,
     counts,
@@ -181,7 +181,7 @@ def _run(settings: argparse.Namespace, progress: _Progress) -> int:
     return int(any(result.error is not None for result in results))
 
 
-def _find(paths: Sequence[Path]) -> Found:
+def _find(paths: Sequence[Path]) -> InputFiles:
     listed: list[Path] = []
     for path in paths:
         listed += read_list() if path == Path("-") else [path]
@@ -193,7 +193,7 @@ def _find(paths: Sequence[Path]) -> Found:
     return found
 
 
-def _protect(found: Found, targets: Sequence[Path]) -> None:
+def _protect(found: InputFiles, targets: Sequence[Path]) -> None:
     """Results must not be written over what they were made from."""
     sources = _real(found)
     for target in targets:
@@ -201,14 +201,16 @@ def _protect(found: Found, targets: Sequence[Path]) -> None:
             raise UserError(f"{target} is one of the files to read; write to another one.")
 
 
-def _real(found: Found) -> set[str]:
+def _real(found: InputFiles) -> set[str]:
     return {os.path.realpath(path) for path in found.files}  # a loop of links is no error here
 
 
 class _Work:
     """What is done with each file: named, and drawn if asked for."""
 
-    def __init__(self, predictor: Predictor, every: int, folder: Path | None, found: Found) -> None:
+    def __init__(
+        self, predictor: Predictor, every: int, folder: Path | None, found: InputFiles
+    ) -> None:
         self.predictor = predictor
         self.every = every
         self.folder = folder
@@ -257,7 +259,7 @@ class _Work:
             raise ImageError(f"{as_text(target)}: {reason.lower()}") from error
 
 
-def _named(work: _Work, found: Found, num_threads: int | None) -> Iterator[Result]:
+def _named(work: _Work, found: InputFiles, num_threads: int | None) -> Iterator[Result]:
     for folder, reason in found.unreadable:
         yield PhotoResult(as_text(folder), None, error=reason)
     items = list(zip(found.files, _copies(found), strict=True))
@@ -265,7 +267,7 @@ def _named(work: _Work, found: Found, num_threads: int | None) -> Iterator[Resul
     yield from track(results, len(items), "Naming faces") if len(items) > _LONG_LIST else results
 
 
-def _copies(found: Found) -> Iterator[Path]:
+def _copies(found: InputFiles) -> Iterator[Path]:
     """Where copies go, as JPEG; a name that is taken gets a number."""
     taken: set[Path] = set()
     for file, place in zip(found.files, found.places, strict=True):
@@ -332,7 +334,7 @@ def _introduce(gallery: Gallery, save: Path | None) -> None:
         console.print(f"Saved as {printable(str(save))}.")
 
 
-def _conclude(results: Sequence[Result], found: Found, settings: argparse.Namespace) -> None:
+def _conclude(results: Sequence[Result], found: InputFiles, settings: argparse.Namespace) -> None:
     """The tables, unless JSON or CSV takes their place on the terminal, and a count."""
     photos = [result for result in results if isinstance(result, PhotoResult)]
     if Path("-") not in (settings.json, settings.csv):

@@ -38,7 +38,7 @@ from facenet_demo.system.terminal import console
 LARGEST_DIFFERENCE = 1e-4
 OPSET = 18
 OUTPUTS = ("probabilities", "logits", "embedding")
-_BATCHES = (1, 2, 7)
+_BATCH_SIZES = (1, 2, 7)
 
 DESCRIPTION = """
 Write a trained network as an ONNX file, and check that it answers as the network does.
@@ -64,7 +64,7 @@ class Check:
     num_faces: int
 
 
-class _Exported(nn.Module):
+class _CalibratedNetwork(nn.Module):
     def __init__(self, network: FaceNetwork, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
@@ -109,7 +109,7 @@ def _onnx_bytes(model: TorchModel) -> bytes:
         warnings.simplefilter("ignore")  # about torch's own insides
         # The exporter that builds on torch.export, the only one that torch develops further.
         program = torch.onnx.export(
-            _Exported(model.network, model.calibration).eval(),
+            _CalibratedNetwork(model.network, model.calibration).eval(),
             (windows,),
             input_names=["windows"],
             output_names=list(OUTPUTS),
@@ -132,13 +132,13 @@ def check(model: TorchModel, exported: OnnxModel) -> Check:
     """
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    for batch in _BATCHES:
+    for batch in _BATCH_SIZES:
         windows = torch.rand(batch, 3, model.window, model.window, generator=generator)
         ours, theirs = model(windows).logits, exported(windows).logits
         worst = max(worst, float((ours - theirs).abs().max()))
         if not worst <= LARGEST_DIFFERENCE or not torch.equal(ours.argmax(1), theirs.argmax(1)):
             raise UserError(f"The ONNX file answers differently (logits by {worst:.1g}); not kept.")
-    return Check(worst, sum(_BATCHES))
+    return Check(worst, sum(_BATCH_SIZES))
 
 
 def main(args: Sequence[str] | None = None) -> int:

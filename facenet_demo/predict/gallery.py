@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from facenet_demo.predict.models import Model, Scores
-from facenet_demo.predict.naming import Named, Namer
+from facenet_demo.predict.naming import Identification, Namer
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
 
@@ -61,13 +61,13 @@ class Gallery(Namer):
     left_out: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
-    def __call__(self, scores: Scores) -> Named:
+    def __call__(self, scores: Scores) -> Identification:
         similarity = by_person(scores.embeddings @ self.embeddings.T, self.labels, len(self.people))
         closest = similarity.amax(1)
         known = torch.ones(len(similarity), dtype=torch.bool)
         if self.threshold is not None:
             known = closest > self.threshold
-        return Named(self.probabilities(similarity), closest, known)
+        return Identification(self.probabilities(similarity), closest, known)
 
     def probabilities(self, similarity: torch.Tensor) -> torch.Tensor:
         """Of similarities `(B, P)` in [-1, 1]; what is missing to 1 is the chance of a stranger.

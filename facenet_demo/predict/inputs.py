@@ -42,7 +42,7 @@ _TS_PACKETS = ((0, 188), (4, 192))  # where the first begins, and the next
 
 
 @dataclass
-class Found:
+class InputFiles:
     """What is to be read.
 
     Attributes:
@@ -83,13 +83,13 @@ def kind_of(path: Path) -> Literal["photo", "video"] | None:
     return "photo" if is_photo(path) else None
 
 
-def find_files(paths: Sequence[Path]) -> Found:
+def find_files(paths: Sequence[Path]) -> InputFiles:
     """The files named, and those in the folders named.
 
     In folders, photos and videos count, hidden files do not; links are followed, each folder is
     entered once.
     """
-    found = Found()
+    found = InputFiles()
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 - no name is an error here
             found.add(path, Path(path.name), kind_of(path))

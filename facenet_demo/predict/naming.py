@@ -13,7 +13,7 @@ from facenet_demo.networks.calibration import Calibration, certainty
 from facenet_demo.predict.models import Scores
 
 
-class Named(NamedTuple):
+class Identification(NamedTuple):
     """Attributes:
     probabilities: `(B, P)`, one for each person, in [0, 1].
     certainty: `(B,)`, what the threshold is compared with.
@@ -35,7 +35,7 @@ class Namer(ABC):
     people: Sequence[str]
 
     @abstractmethod
-    def __call__(self, scores: Scores) -> Named:
+    def __call__(self, scores: Scores) -> Identification:
         """Names for a batch."""
 
     @abstractmethod
@@ -71,8 +71,8 @@ class TrainedNamer(Namer):
             calibration = calibration.at(false_accept_rate)
         self.calibration = calibration
 
-    def __call__(self, scores: Scores) -> Named:
-        return Named(
+    def __call__(self, scores: Scores) -> Identification:
+        return Identification(
             self.calibration.probability(scores.logits),
             certainty(scores.logits),
             self.calibration.knows(scores.logits),

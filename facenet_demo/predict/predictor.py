@@ -15,8 +15,8 @@ from facenet_demo.faces.photos import MAX_PIXELS, ImageError
 from facenet_demo.predict.enrollment import open_gallery
 from facenet_demo.predict.gallery import Gallery, of_model
 from facenet_demo.predict.models import Model, Scores, load_model
-from facenet_demo.predict.naming import Named, Namer, TrainedNamer
-from facenet_demo.predict.reader import FaceReader, ImageLike, Read
+from facenet_demo.predict.naming import Identification, Namer, TrainedNamer
+from facenet_demo.predict.reader import FaceReader, ImageLike, PhotoFaces
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import as_text
@@ -142,11 +142,11 @@ class Predictor:
             raise ValueError("The pixels of faces are floats in [0, 1].")
         return self.model(faces.float()).embeddings
 
-    def scores(self, read: Read) -> Scores | None:
+    def scores(self, read: PhotoFaces) -> Scores | None:
         """What the network says of the faces of a photo; None if there are none."""
         return self.model(read.windows) if read.faces else None
 
-    def predictions(self, read: Read, scores: Scores | None) -> tuple[Prediction, ...]:
+    def predictions(self, read: PhotoFaces, scores: Scores | None) -> tuple[Prediction, ...]:
         """One prediction for each face."""
         if scores is None:
             return ()
@@ -155,7 +155,7 @@ class Predictor:
             _prediction(read, row, *self.name(named, row)) for row in range(len(read.faces))
         )
 
-    def name(self, named: Named, row: int) -> tuple[str | None, float, tuple[Guess, ...]]:
+    def name(self, named: Identification, row: int) -> tuple[str | None, float, tuple[Guess, ...]]:
         """Who a row of a batch is, None for a stranger; the certainty; the likeliest people."""
         count = min(max(self.num_guesses, 1), len(self.namer.people))
         best = named.probabilities[row].topk(count)
@@ -176,7 +176,7 @@ class Predictor:
 
 
 def _prediction(
-    read: Read, row: int, name: str | None, certainty: float, guesses: tuple[Guess, ...]
+    read: PhotoFaces, row: int, name: str | None, certainty: float, guesses: tuple[Guess, ...]
 ) -> Prediction:
     face = read.faces[row]
     return Prediction(

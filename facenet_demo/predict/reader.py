@@ -28,7 +28,7 @@ from facenet_demo.predict import quality
 ImageLike: TypeAlias = "Path | str | Image.Image | np.ndarray | torch.Tensor"
 
 
-class Read(NamedTuple):
+class PhotoFaces(NamedTuple):
     """The faces of one photo.
 
     Attributes:
@@ -70,7 +70,7 @@ class FaceReader:
         self._cut = CentreWindow(window)
         self._own = threading.local()  # OpenCV's networks belong to one thread
 
-    def __call__(self, image: ImageLike) -> Read:
+    def __call__(self, image: ImageLike) -> PhotoFaces:
         """Read a photo given as path, Pillow image, array or tensor, see `as_photo`.
 
         Raises:
@@ -92,7 +92,7 @@ class FaceReader:
             quality.warnings(window, face.landmarks, transform)
             for window, face, (_, transform) in zip(shown, faces, aligned, strict=True)
         ]
-        return Read(photo.size, [_enlarged(f, photo) for f in faces], windows, warnings)
+        return PhotoFaces(photo.size, [_enlarged(f, photo) for f in faces], windows, warnings)
 
     @property
     def _detector(self) -> FaceDetector:

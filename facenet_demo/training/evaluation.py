@@ -1,8 +1,8 @@
-"""After training: calibrate the network that was kept, and judge it on photos it was not chosen on.
+"""After training: calibrate the network that was kept, and test it on photos it was not chosen by.
 
-judged = judge(network, data, false_accept_rate=0.01)
-judged.calibration                   # for the checkpoint
-judged.metrics                       # test/ece, test/outsider_auroc, ...
+result = calibrate_and_test(network, data, false_accept_rate=0.01)
+result.calibration                   # for the checkpoint
+result.metrics                       # test/ece, test/outsider_auroc, ...
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from facenet_demo.features.trace import evaluating
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.networks.calibration import Calibration, calibrate, certainty, evaluate
 
-_BATCH = 256
+_WINDOWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Judged:
+class CalibrationResult:
     """What came of it.
 
     Attributes:
@@ -42,8 +42,10 @@ class Judged:
     outsider_certainty: np.ndarray
 
 
-def judge(network: FaceNetwork, data: FaceDataModule, false_accept_rate: float) -> Judged | None:
-    """Calibrate on the validation photos and judge on the test photos; None without either."""
+def calibrate_and_test(
+    network: FaceNetwork, data: FaceDataModule, false_accept_rate: float
+) -> CalibrationResult | None:
+    """Calibrate on the validation photos, evaluate on the test photos; None without either."""
     split = data.split
     if not len(split.rows["val"]) or not len(split.rows["test"]):
         return None
@@ -54,7 +56,7 @@ def judge(network: FaceNetwork, data: FaceDataModule, false_accept_rate: float) 
         outsiders[stage] = score(network, data, split.outsider_rows[stage])
     calibration = calibrate(logits["val"], labels["val"], outsiders["val"], false_accept_rate)
     found = evaluate(calibration, logits["test"], labels["test"], outsiders["test"])
-    return Judged(
+    return CalibrationResult(
         calibration=calibration,
         metrics={
             "temperature": calibration.temperature,
@@ -73,6 +75,6 @@ def score(network: FaceNetwork, data: FaceDataModule, rows: np.ndarray) -> torch
     with evaluating(network):
         parts = [
             network.recognize(data.windows(part).to(device))[1].float().cpu()
-            for part in np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
+            for part in np.array_split(rows, max(1, -(-len(rows) // _WINDOWS_AT_ONCE)))
         ]
     return torch.cat(parts)

@@ -46,7 +46,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         write_checkpoint(checkpoint, Path(path))
 
 
-class Done(NamedTuple):
+class RunProgress(NamedTuple):
     """How far a run was when a checkpoint was saved.
 
     Attributes:
@@ -60,7 +60,7 @@ class Done(NamedTuple):
     photos_per_step: int | None
 
 
-def done(path: Path) -> Done:
+def read_progress(path: Path) -> RunProgress:
     """What a checkpoint says of it.
 
     Raises:
@@ -71,7 +71,7 @@ def done(path: Path) -> Done:
         _check_places(path, content.get("callbacks", {}))
         epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
         photos = content.get("FaceDataModule", {}).get("photos_per_step")
-        return Done(epochs, content["global_step"], photos)
+        return RunProgress(epochs, content["global_step"], photos)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} cannot be gone on from: {error}") from error
 

@@ -20,7 +20,7 @@ from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import remove_leftovers
 from facenet_demo.training.history import History
-from facenet_demo.training.interruption import Done, done
+from facenet_demo.training.interruption import RunProgress, read_progress
 from facenet_demo.training.loggers import loggers
 from facenet_demo.training.parser import (
     as_plain,
@@ -84,11 +84,11 @@ class Training:
 
 
 @dataclass(frozen=True)
-class _Resumed:
+class _EarlierRun:
     """A run that goes on: where, how far it is, how many photos a step had, and what it noted."""
 
     folder: Path
-    done: Done | None
+    done: RunProgress | None
     batch_size: int
     notes: list[str]
 
@@ -155,15 +155,15 @@ def _seed(config: Namespace) -> None:
     config["seed_everything"] = pl.seed_everything(None if seed is True else seed, workers=True)
 
 
-def _compare(config: Namespace, folder: Path) -> _Resumed:
+def _compare(config: Namespace, folder: Path) -> _EarlierRun:
     """Look at what changed since the run began."""
     file, last = folder / "config.yaml", last_checkpoint(folder)
     own = [value for value in flat(as_plain(config)).values() if isinstance(value, str)]
     before = to_config(to_recipe(parse_config(["--config", str(file)], own, resumed=True)))
     changes = changed(*(flat(as_plain(each)) for each in (before, config)))
-    so_far = done(last) if last.exists() else None
+    so_far = read_progress(last) if last.exists() else None
     check(changes, folder, so_far)
-    return _Resumed(
+    return _EarlierRun(
         folder,
         so_far,
         before["data"]["batch_size"],
@@ -195,7 +195,7 @@ def _make_trainer(
     data: FaceDataModule,
     folder: Path,
     callbacks: Sequence[Callback],
-    resumed: _Resumed | None,
+    resumed: _EarlierRun | None,
     validates: bool,
 ) -> tuple[pl.Trainer, Watchers]:
     named_loggers, run = config["trainer"]["logger"], recipe.run
@@ -234,7 +234,7 @@ def _make_trainer(
     return trainer, watchers
 
 
-def _go_on(resumed: _Resumed, trainer: pl.Trainer, data: FaceDataModule) -> None:
+def _go_on(resumed: _EarlierRun, trainer: pl.Trainer, data: FaceDataModule) -> None:
     """Look at the number of photos in a step, and clear what the interrupted run left."""
     if resumed.done is not None:
         num_devices = trainer.world_size

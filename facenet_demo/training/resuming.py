@@ -1,8 +1,8 @@
 """What may change when a run goes on, and what stays as it began.
 
     changes = changed(before, now)               # of settings.flat
-    check(changes, folder, done(last))           # raises if one of them cannot
-    notes(changes, done(last))                   # for config.yaml
+    check(changes, folder, read_progress(last))  # raises if one of them cannot
+    notes(changes, read_progress(last))          # for config.yaml
 
 How long and how fast it trains, where, and what it shows of itself may change, and does from the
 next step on. What it learns from, and how it is judged, may not: its epochs would not compare.
@@ -24,7 +24,7 @@ from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import new_file
 from facenet_demo.training.flags import in_recipe
-from facenet_demo.training.interruption import Done
+from facenet_demo.training.interruption import RunProgress
 
 _FOLDER = "it goes on in its own folder"
 _SEED = "all that is drawn by chance follows from it"
@@ -69,7 +69,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tupl
     return found
 
 
-def check(changes: Changes, folder: Path, done: Done | None) -> None:
+def check(changes: Changes, folder: Path, done: RunProgress | None) -> None:
     """Refuse to go on with settings that would have no effect, or spoil what was done.
 
     Args:
@@ -123,7 +123,7 @@ def check_step(before: int, batch_size: int, num_devices: int) -> None:
     )
 
 
-def notes(changes: Changes, done: Done | None) -> list[str]:
+def notes(changes: Changes, done: RunProgress | None) -> list[str]:
     """Comments for config.yaml that say since when a setting is as it is."""
     if done is None:
         return []

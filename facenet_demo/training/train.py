@@ -32,7 +32,7 @@ from facenet_demo.system.exits import Interrupted
 from facenet_demo.system.files import naming, new_file, write_json
 from facenet_demo.system.terminal import console
 from facenet_demo.training import summary
-from facenet_demo.training.evaluation import Judged, judge
+from facenet_demo.training.evaluation import CalibrationResult, calibrate_and_test
 from facenet_demo.training.metrics import Score
 from facenet_demo.training.preparation import Training, prepare
 from facenet_demo.training.recipe import Recipe
@@ -132,12 +132,12 @@ def _fit_and_test(training: Training, writes: bool) -> TrainedRun:
     if elsewhere and best is not None:  # where it was loaded to be tested
         task.load_state_dict(torch.load(best, "cpu", weights_only=True)["state_dict"])
     if trainer.is_global_zero and task.facts.names_people:
-        judged = judge(task.network, data, training.recipe.run.false_accept_rate)
-        if judged is not None:
-            metrics |= judged.metrics
+        result = calibrate_and_test(task.network, data, training.recipe.run.false_accept_rate)
+        if result is not None:
+            metrics |= result.metrics
             if writes and best is not None:
-                add_calibration(best, judged.calibration)
-                pictures = _save_certainty(folder, judged)
+                add_calibration(best, result.calibration)
+                pictures = _save_certainty(folder, result)
                 if training.watchers.result_board is not None:
                     training.watchers.result_board.show(trainer, pictures)
     metrics |= fitted
@@ -207,13 +207,13 @@ def _save_curves(path: Path, epochs: Sequence[Mapping[str, float]], score: Score
         figures.curves(epochs, best, score.name, score.label).savefig(temporary)
 
 
-def _save_certainty(folder: Path, judged: Judged) -> list[Path]:
+def _save_certainty(folder: Path, result: CalibrationResult) -> list[Path]:
     from facenet_demo.pictures import figures
 
-    drawn = {"reliability": figures.reliability(judged.probability, judged.right)}
-    if judged.calibration.threshold is not None and len(judged.outsider_certainty):
+    drawn = {"reliability": figures.reliability(result.probability, result.right)}
+    if result.calibration.threshold is not None and len(result.outsider_certainty):
         drawn["strangers"] = figures.known_and_strangers(
-            judged.certainty, judged.outsider_certainty, judged.calibration.threshold
+            result.certainty, result.outsider_certainty, result.calibration.threshold
         )
     paths = []
     for name, figure in drawn.items():

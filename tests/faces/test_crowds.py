@@ -16,7 +16,7 @@ from facenet_demo.data.stored import Crops, CropSettings
 from facenet_demo.faces import crowds
 from facenet_demo.faces.align import align, template
 from facenet_demo.faces.detect import FaceDetector
-from facenet_demo.faces.likeness import Chosen
+from facenet_demo.faces.likeness import Choice
 from facenet_demo.faces.photos import read_image
 
 SETTINGS = CropSettings(size=48, window=32)
@@ -144,7 +144,7 @@ def test_a_photo_that_is_gone_by_then_keeps_its_main_face(
 def test_what_is_not_clear_is_said(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowds, "choose", lambda alike, main: Chosen(main, unclear=True))
+    monkeypatch.setattr(crowds, "choose", lambda alike, main: Choice(main, unclear=True))
     crops = prepared(root, tmp_path)
     assert crops.unclear == sorted(row_of(crops, f"{name}/both.png") for name in ("Ada", "Bea"))
 

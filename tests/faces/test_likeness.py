@@ -5,7 +5,7 @@ import pytest
 from drawing import draw_face
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.faces.likeness import LEAST_PHOTOS, Chosen, Likeness, choose
+from facenet_demo.faces.likeness import LEAST_PHOTOS, Choice, Likeness, choose
 
 
 def windows(data: FaceDataModule) -> np.ndarray:
@@ -75,15 +75,15 @@ def test_with_too_few_photos_or_nobody_else_nothing_is_said() -> None:
 @pytest.mark.parametrize(
     ("likeness", "main", "expected"),
     [
-        (None, 1, Chosen(1)),
-        ([0.5, 0.1], 0, Chosen(0)),
-        ([0.5, 0.1], 1, Chosen(0, overruled=True)),
-        ([0.3, 0.2], 1, Chosen(1, unclear=True)),  # hardly more
-        ([0.1, -0.4], 1, Chosen(1, unclear=True)),  # hardly like the person
-        ([-0.2, -0.1], 1, Chosen(1)),
+        (None, 1, Choice(1)),
+        ([0.5, 0.1], 0, Choice(0)),
+        ([0.5, 0.1], 1, Choice(0, overruled=True)),
+        ([0.3, 0.2], 1, Choice(1, unclear=True)),  # hardly more
+        ([0.1, -0.4], 1, Choice(1, unclear=True)),  # hardly like the person
+        ([-0.2, -0.1], 1, Choice(1)),
     ],
 )
 def test_another_face_is_taken_only_if_it_is_clearly_the_persons(
-    likeness: list[float] | None, main: int, expected: Chosen
+    likeness: list[float] | None, main: int, expected: Choice
 ) -> None:
     assert choose(None if likeness is None else np.array(likeness), main) == expected

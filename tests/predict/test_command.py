@@ -16,7 +16,7 @@ from rich.console import Console
 
 from facenet_demo.predict import command
 from facenet_demo.predict.command import _copies, main
-from facenet_demo.predict.inputs import Found
+from facenet_demo.predict.inputs import InputFiles
 from facenet_demo.predict.output import CSV_COLUMNS, photo_table
 from facenet_demo.predict.results import SCHEMA, PhotoResult
 from facenet_demo.training.cli import CONFIGS
@@ -177,7 +177,7 @@ def test_a_table_says_once_what_all_paths_begin_with(files: list[str], shown: li
 
 def test_no_copy_is_written_over_another() -> None:
     places = ["a.jpg", "a.jpg", "a-2.jpg", "a.png", "a.png.jpg", "sub/a.jpg", "a.mp4", "a.mp4"]
-    found = Found()
+    found = InputFiles()
     for number, place in enumerate(places):
         found.add(Path(str(number)), Path(place), "video" if place.endswith("mp4") else "photo")
     copies = [str(copy) for copy in _copies(found)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.training.cli import CONFIGS, follow
-from facenet_demo.training.evaluation import judge, score
+from facenet_demo.training.evaluation import calibrate_and_test, score
 from facenet_demo.training.train import TrainedRun
 
 
@@ -26,7 +26,7 @@ def run(people_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Traine
 
 def test_the_checkpoint_holds_the_calibration_of_the_network_in_it(run: TrainedRun) -> None:
     trained = load_checkpoint(run.folder / "checkpoints/best.ckpt")
-    found = judge(trained.network, run.data, 0.5)
+    found = calibrate_and_test(trained.network, run.data, 0.5)
     assert found is not None
     assert trained.calibration == found.calibration
     assert found.calibration.threshold is not None

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facenet_demo.system.errors import UserError
-from facenet_demo.training.interruption import MovableCheckpoint, done
+from facenet_demo.training.interruption import MovableCheckpoint, read_progress
 
 
 @pytest.mark.parametrize("key", ["best_model_path", "kth_best_model_path", "best_k_models"])
@@ -20,9 +20,9 @@ def test_a_checkpoint_does_not_lead_out_of_its_folder(key: str, tmp_path: Path) 
     content = {"loops": loops, "global_step": 1, "callbacks": {"ModelCheckpoint{}": state}}
     torch.save(content, tmp_path / "last.ckpt")
     with pytest.raises(UserError, match="outside of its folder"):
-        done(tmp_path / "last.ckpt")
+        read_progress(tmp_path / "last.ckpt")
     torch.save({**content, "callbacks": {}}, tmp_path / "last.ckpt")
-    assert done(tmp_path / "last.ckpt").epochs == 1
+    assert read_progress(tmp_path / "last.ckpt").epochs == 1
 
 
 def test_a_moved_checkpoint_names_files_of_its_own_folder(tmp_path: Path) -> None:
@@ -37,4 +37,4 @@ def test_a_moved_checkpoint_names_files_of_its_own_folder(tmp_path: Path) -> Non
 def test_what_is_gone_on_from_asks_for_no_more_than_it_holds(tmp_path: Path) -> None:
     torch.save({"loops": bytearray(8)}, tmp_path / "last.ckpt")
     with pytest.raises(UserError, match="bytearray for more than it holds"):
-        done(tmp_path / "last.ckpt")
+        read_progress(tmp_path / "last.ckpt")

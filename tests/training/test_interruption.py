@@ -23,7 +23,7 @@ from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, follow, main
 from facenet_demo.training.history import History
-from facenet_demo.training.interruption import WholeCheckpoints, done
+from facenet_demo.training.interruption import WholeCheckpoints, read_progress
 
 EPOCHS, STEPS = 4, 3
 
@@ -181,7 +181,7 @@ def test_a_second_signal_does_not_wait(
     assert main(arguments(people_folder, tmp_path)) == 130
     assert not reached
     (run,) = tmp_path.iterdir()
-    assert done(run / "checkpoints/last.ckpt").epochs == 1
+    assert read_progress(run / "checkpoints/last.ckpt").epochs == 1
 
 
 def test_a_run_that_was_moved_goes_on_with_its_best_epoch(

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, follow, main
-from facenet_demo.training.interruption import Done
+from facenet_demo.training.interruption import RunProgress
 from facenet_demo.training.optimization import Schedule
 from facenet_demo.training.resuming import changed, check_step, notes
 
@@ -131,7 +131,7 @@ def test_of_another_class_its_settings_are_not_named_too() -> None:
 
 
 def test_a_note_is_one_line_whatever_a_setting_is() -> None:
-    (note,) = notes({"data.source.root": ("a", "b\nrun:\n  name: x")}, Done(3, 9, 4))
+    (note,) = notes({"data.source.root": ("a", "b\nrun:\n  name: x")}, RunProgress(3, 9, 4))
     assert note == r'# After epoch 3: data.source.root "b\nrun:\n  name: x", before a'
 
 
