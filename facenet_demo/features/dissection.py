@@ -17,6 +17,7 @@ What it cannot tell: whether the network uses the unit (see `ablation`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 
@@ -131,7 +132,7 @@ def dissect(
     """
     thresholds = PartThresholds(num_parts, rotation_seed)
     observe(network, layers, views, [thresholds])
-    overlaps = thresholds.second_pass()
+    overlaps = thresholds.next_pass()
     observe(network, layers, views, [overlaps])
     return overlaps.result()
 
@@ -176,7 +177,7 @@ class PartThresholds(Instrument[np.ndarray]):
             for layer, quantiles in self.quantiles.items()
         }
 
-    def second_pass(self) -> PartOverlaps:
+    def next_pass(self) -> PartOverlaps:
         return PartOverlaps(self)
 
 
@@ -250,7 +251,7 @@ class _Counter:
         counts.total[block] += few.shape[0] * few.shape[2]
 
     def result(self) -> Overlap:
-        return self._counts
+        return deepcopy(self._counts)  # which goes on counting
 
 
 def _iou(shared: np.ndarray, active: np.ndarray, masked: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ class Instrument(ABC, Generic[Result]):
     def result(self) -> dict[str, Result]:
         """Layer -> what was found so far; empty before the first batch."""
 
-    def second_pass(self) -> Instrument[Any] | None:
+    def next_pass(self) -> Instrument[Any] | None:
         """What looks at the same batches once more, with what is known now; None: once is enough.
 
         Its result is then the one that counts.

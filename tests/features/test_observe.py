@@ -67,8 +67,12 @@ def test_instruments_work_in_a_loop_of_ones_own_and_are_read_at_any_time() -> No
             instrument.add("maps", maps_of(trace["maps"]), view)
         assert patches.result()["maps"].scores.shape == (4, 2)
         assert thresholds.result()["maps"].shape == (4, 3)
-    overlaps = thresholds.second_pass()
-    observe(network, ["maps"], views, [overlaps])
+    overlaps = thresholds.next_pass()
+    observe(network, ["maps"], views[:1], [overlaps])
+    early = overlaps.result()["maps"]
+    counted = early.overlap.active.sum()
+    observe(network, ["maps"], views[1:], [overlaps])
+    assert early.overlap.active.sum() == counted, "it stays as it was read"
     expected = dissect(network, ["maps"], views, num_parts=3)["maps"]
     assert np.array_equal(overlaps.result()["maps"].iou, expected.iou)
 
