@@ -28,6 +28,7 @@ from facenet_demo.data.datamodule import DataSettings
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch, Sample
 from facenet_demo.data.splits import SplitSettings
+from facenet_demo.features.trace import evaluating
 from facenet_demo.predict import Predictor
 
 PACKAGE = Path(facenet_demo.__file__).parent
@@ -37,6 +38,7 @@ TOLD = [f"--import={module}" for module in MODULES]
 # Where one of each kind lies, and the class that it is derived from.
 SOCKETS = {
     "data/sources": "FaceSource",
+    "features/measures": "Measure",
     "networks": "NetworkSettings",
     "training/objectives": "Objective",
     "visualize/pages": "PageMaker",
@@ -130,6 +132,17 @@ def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Mod
 def report(folder: Path) -> dict[str, Any]:
     text = (folder / "report/data.js").read_text("utf-8")
     return json.loads(text.removeprefix("window.REPORT = ").removesuffix(";\n"))
+
+
+def judging(folder: Path, yale: ModuleType) -> torch.Tensor:
+    """The windows of the test photos."""
+    data = DataSettings(yale.Yale(folder / "yalefaces"), split=SplitSettings(0.15, 2)).build()
+    return data.windows(data.split.rows["test"])
+
+
+def bases(node: ast.ClassDef) -> set[str]:
+    """What a class is derived from, `Measure` for `Measure[PhotoValues]`."""
+    return {ast.unparse(base).partition("[")[0] for base in node.bases}
 
 
 # One file
@@ -243,11 +256,28 @@ def test_the_report_shows_the_layers_and_the_page(folder: Path, own: dict[str, M
     for network in values["layers"]["networks"]:
         found = [(layer["name"], len(layer["units"])) for layer in network["layers"]]
         assert found == [("first", 6), ("second", 6)]
-    data = DataSettings(
-        own["yale"].Yale(folder / "yalefaces"), split=SplitSettings(0.15, 2)
-    ).build()
-    means = data.windows(data.split.rows["test"]).mean((1, 2, 3)).tolist()
+    means = judging(folder, own["yale"]).mean((1, 2, 3)).tolist()
     assert values["brightness"]["means"] == pytest.approx(means, rel=1e-4)
+
+
+@pytest.mark.usefixtures("afterwards")
+def test_the_measure_is_a_curve_beside_the_others(
+    run: Path, folder: Path, own: dict[str, ModuleType]
+) -> None:
+    network, layers = facenet_demo.load(run).network, ["first", "second"]
+    with evaluating(network), facenet_demo.Trace(network, layers) as trace:
+        network(judging(folder, own["yale"]))
+    shown = report(folder)
+    numbers = json.loads((folder / "report/progression.json").read_text())["networks"]["trained"]
+    assert list(numbers) == list(shown["measures"]) == [
+        "edges", "parts", "people", "probe", "sparsity",
+    ]  # fmt: skip
+    assert shown["measures"]["sparsity"]["label"] == "Sparsity"
+    rows = shown["pages"][0]["values"]["progression"]["rows"]
+    for layer, row in zip(layers, rows, strict=True):
+        silent = float((trace[layer] <= 0).float().mean())
+        assert numbers["sparsity"][layer]["value"] == pytest.approx(silent)
+        assert row["scores"]["sparsity"]["trained"][0] == pytest.approx(silent, abs=1e-4)
 
 
 @pytest.mark.usefixtures("afterwards")
@@ -283,7 +313,7 @@ def test_each_of_ours_is_one_file_and_one_line(place: str, kind: str) -> None:
     found = 0
     for path in (PACKAGE / place).glob("*.py"):
         for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, ast.ClassDef) and kind in map(ast.unparse, node.bases):
+            if isinstance(node, ast.ClassDef) and kind in bases(node):
                 found += 1
                 (names,) = (names for module, names in lines if module == f"{package}.{path.stem}")
                 assert node.name in names

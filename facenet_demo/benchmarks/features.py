@@ -24,9 +24,11 @@ from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
 from facenet_demo.features.dissection import dissect
+from facenet_demo.features.measures.parts import peak_layer
 from facenet_demo.features.observe import View
 from facenet_demo.features.patches import top_patches
-from facenet_demo.features.progression import Evidence, measure, peak_layer
+from facenet_demo.features.progression import measure
+from facenet_demo.features.survey import Evidence
 from facenet_demo.features.trace import evaluating
 from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
@@ -86,7 +88,7 @@ def _try(
     network.requires_grad_(False)
     twin = untrained_twin(network, settings, evidence.train_windows, seed + 1)
     measured, control = (measure(one, layers, evidence, seed) for one in (network, twin))
-    causality = part_costs(network, measured, layers[peak_layer(measured)], seed)
+    causality = part_costs(network, measured, layers[peak_layer(measured.survey)], seed)
     overlap = measured.estimates["parts"].max(), control.estimates["parts"].max()
     return Tried(
         name,

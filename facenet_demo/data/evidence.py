@@ -13,7 +13,7 @@ from facenet_demo.faces.parts import PARTS, part_map
 from facenet_demo.faces.views import random_view
 from facenet_demo.features.dissection import NUM_BLOCKS
 from facenet_demo.features.observe import View
-from facenet_demo.features.progression import Evidence
+from facenet_demo.features.survey import Evidence
 from facenet_demo.system.errors import UserError
 
 Device: TypeAlias = "str | torch.device"
@@ -62,36 +62,52 @@ class JitteredViews:
 
 
 def make_evidence(
-    data: FaceDataModule, num_views: int, seed: int, device: Device = "cpu"
+    data: FaceDataModule,
+    num_views: int,
+    seed: int,
+    device: Device = "cpu",
+    held_out: np.ndarray | None = None,
+    num_windows: int | None = None,
 ) -> Evidence:
-    """What a network is shown, from training photos and from test photos.
+    """What a network is shown, from training photos and from photos that did not teach it.
 
     Args:
         data: its crops and split.
         num_views: jittered views of each of the two, at most.
         seed: of the views.
         device: where all that the network is shown goes.
+        held_out: rows of the crops that it is judged by; the test photos if None.
+        num_windows: plain windows of each of the two, at most, spread evenly; all if None.
 
     Raises:
         UserError: if the split leaves fewer than two photos to test.
     """
-    train, test = data.split.rows["train"], data.split.rows["test"]
+    train = data.split.rows["train"]
+    test = data.split.rows["test"] if held_out is None else held_out
     if len(test) < 2:
         raise UserError(
             f"Test photos: {len(test)}. What a network learned is measured on two or more photos "
             "that it never saw. Set `data.split.test` in training."
         )
+    taught, judging = _spread(train, num_windows), _spread(test, num_windows)
     offset = (data.crop_settings.size - data.window) // 2
-    parts = [part_map(data.crops.landmarks[row] - offset, data.window, MASK_STEP) for row in test]
+    landmarks = data.crops.landmarks[judging] - offset
+    parts = [part_map(of_face, data.window, MASK_STEP) for of_face in landmarks]
     return Evidence(
         train_views=JitteredViews(data, train, num_views, seed, device),
         test_views=JitteredViews(data, test, num_views, seed + 1, device),
         part_names=PARTS,
         face_parts=FACE_PARTS,
-        train_windows=data.windows(train).to(device),
-        test_windows=data.windows(test).to(device),
+        train_windows=data.windows(taught).to(device),
+        test_windows=data.windows(judging).to(device),
         test_parts=torch.from_numpy(np.stack(parts)).to(device),
-        train_labels=data.split.labels[train],
-        test_labels=data.split.labels[test],
+        train_labels=data.split.labels[taught],
+        test_labels=data.split.labels[judging],
         num_people=len(data.people),
     )
+
+
+def _spread(rows: np.ndarray, most: int | None) -> np.ndarray:
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]

@@ -1,6 +1,6 @@
 """Do the units that respond to a part matter more than others?
 
-    found = part_costs(network, measures, "stages.2")
+    found = part_costs(network, progression, "stages.2")
     found.difference                     # accuracy lost without part units, less without others
     found.part_units["mouth"], found.costs["mouth"]
 
@@ -21,7 +21,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from facenet_demo.features.ablation import Ablation, matched_units, right_answers
-from facenet_demo.features.progression import NUM_REPLICATES, NetworkMeasures, num_top
+from facenet_demo.features.measures.parts import num_top
+from facenet_demo.features.progression import NUM_REPLICATES, Progression
+from facenet_demo.features.survey import CHOSEN, TRAIN_POOLED
 from facenet_demo.features.verdicts import Difference, Judgement
 
 _NUM_MATCHES = 5
@@ -69,20 +71,20 @@ class Causality:
 
 
 def part_costs(
-    network: nn.Module, measures: NetworkMeasures, layer: str, seed: int = 0
+    network: nn.Module, progression: Progression, layer: str, seed: int = 0
 ) -> Causality:
     """Ablate the units of each part, and others, and cover the part.
 
     Args:
-        network: images to scores; its outputs are the people of `measures.evidence`.
-        measures: of this network.
+        network: images to scores; its outputs are the people of the evidence.
+        progression: of this network.
         layer: where units are ablated.
         seed: of the matched units and the bootstrap.
     """
-    evidence, measured = measures.evidence, measures.layers[layer]
+    evidence, readings = progression.survey.evidence, progression.survey.layers[layer]
     images, labels = evidence.test_windows, evidence.test_labels
-    means = measured.train_pooled.mean(axis=0)
-    above = measured.chosen.iou - measured.chosen.prior
+    means = readings[TRAIN_POOLED].mean(axis=0)
+    above = readings[CHOSEN].iou - readings[CHOSEN].prior
     rng = np.random.default_rng(seed)
     count = num_top(len(means))
     base = right_answers(network, images, labels).astype(float)

@@ -3,128 +3,63 @@
     measured = measure(network, layers, evidence)
     measured.curves["parts"]             # (L, 3) value and 95 % interval of each layer
 
-What is chosen, the best units of a layer and the layer where parts peak, is chosen on training
-images; what is reported was measured on others. Intervals are those of a bootstrap over images and
-units.
+What is measured is what `measures` has; one of your own joins it. What is chosen, the best units of
+a layer and the layer where parts peak, is chosen on training images; what is reported was measured
+on others. Intervals are those of a bootstrap over images and units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import nn
 
-from facenet_demo.features.dissection import Dissection, View, dissect
-from facenet_demo.features.effective import effective_kernels
-from facenet_demo.features.filters import fit_gabors
-from facenet_demo.features.gratings import Tuning, probe_gratings
-from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
-from facenet_demo.features.selectivity import (
-    Probe,
-    from_lowest,
-    pool,
-    selectivity,
-    selectivity_of_sums,
-)
+from facenet_demo.features.dissection import NUM_BLOCKS
+from facenet_demo.features.measures import Draw, LayerValues, Measure, all_measures
+from facenet_demo.features.measures.base import Values
+from facenet_demo.features.survey import Evidence, Reading, Survey, survey
 
-MEASURES = ("edges", "parts", "people", "probe")
 NUM_REPLICATES = 400
-TOP_SHARE = 0.1  # of a layer's units, in its part score
-_MAX_FITTED = 24  # units of a layer whose effective kernels are fitted
-_NUM_GRADIENTS = 32
-_BATCH = 64
+# They draw units from one stream, as they always have; any other measure has a stream of its own,
+# so that it can come and go without changing an interval of theirs.
+_ONE_STREAM = ("edges", "parts", "people")
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """The images that a network is measured on.
-
-    Attributes:
-        train_views, test_views: jittered, with their parts; run through several times, the same
-            each time. In some 20 batches, which the bootstrap draws from.
-        part_names: what the numbers in `View.parts` mean.
-        face_parts: numbers of those parts that count as parts of a face.
-        train_windows, test_windows: `(N, 3, H, W)`, faces as the network knows them.
-        test_parts: `(N, h, w)` int64, the parts of `test_windows`.
-        train_labels, test_labels: `(N,)` who they show, from 0 to `num_people` - 1.
-        num_people: P.
-    """
-
-    train_views: Iterable[View]
-    test_views: Iterable[View]
-    part_names: Sequence[str]
-    face_parts: Sequence[int]
-    train_windows: torch.Tensor
-    test_windows: torch.Tensor
-    test_parts: torch.Tensor
-    train_labels: np.ndarray
-    test_labels: np.ndarray
-    num_people: int
-
-
-@dataclass(frozen=True)
-class LayerMeasures:
-    """All that was measured in one layer.
+@dataclass(frozen=True, kw_only=True)
+class Progression:
+    """All that was measured in one network.
 
     Attributes:
-        field: which pixels its units see.
-        map_size: height and width of its maps.
-        fitted: `(F,)` numbers of the units whose effective kernels were fitted.
-        kernels: `(F, 3, k, k)` those kernels.
-        gabor_r2: `(F,)` how well a Gabor function explains each.
-        tuning: answers to gratings.
-        chosen: dissection of training views, for choosing.
-        held_out: dissection of test views, for reporting.
-        train_pooled, test_pooled: `(N, U)` mean of each map for each window.
-        selectivity: `(U,)` over people, on test windows.
-        probe_right: `(N,)` which test windows the linear probe names rightly.
+        survey: what the measures were made from, and whatever else was read.
+        measures: in the order in which they are shown.
+        values: measure -> layer -> what it found, layers in the order of depth.
+        replicates: measure -> `(R, L)` the values of bootstrap replicates; those of the same seed
+            draw the same images for every network.
     """
 
-    field: ReceptiveField
-    map_size: tuple[int, int]
-    fitted: np.ndarray
-    kernels: np.ndarray
-    gabor_r2: np.ndarray
-    tuning: Tuning
-    chosen: Dissection
-    held_out: Dissection
-    train_pooled: np.ndarray
-    test_pooled: np.ndarray
-    selectivity: np.ndarray
-    probe_right: np.ndarray
-
-
-@dataclass(frozen=True)
-class NetworkMeasures:
-    """All that was measured in one network: layer -> its measures, in the order of depth.
-
-    Attributes:
-        layers: see `LayerMeasures`.
-        evidence: what it was measured on.
-        estimates: measure -> `(L,)` value of each layer.
-        replicates: measure -> `(R, L)` the same for each bootstrap replicate; replicates of the
-            same seed draw the same images for every network.
-    """
-
-    layers: dict[str, LayerMeasures]
-    evidence: Evidence
-    estimates: dict[str, np.ndarray] = field(default_factory=dict)
-    replicates: dict[str, np.ndarray] = field(default_factory=dict)
+    survey: Survey
+    measures: Sequence[Measure[Any]]
+    values: Mapping[str, Mapping[str, LayerValues]]
+    replicates: Mapping[str, np.ndarray]
 
     @property
-    def part_lines(self) -> dict[str, np.ndarray]:
-        """Part of a face -> `(L,)` overlap, above the prior, of each layer's units best at it."""
-        lines = []
-        for layer in self.layers.values():
-            above = layer.chosen.iou - layer.chosen.prior
-            held_out = layer.held_out.iou - layer.held_out.prior
-            best = np.argsort(-above, axis=0)[: num_top(len(above))]
-            lines.append(np.take_along_axis(held_out, best, axis=0).mean(axis=0))
-        values = np.stack(lines)
-        return {self.evidence.part_names[p]: values[:, p] for p in self.evidence.face_parts}
+    def layers(self) -> list[str]:
+        return list(self.survey.layers)
+
+    def found(self, measure: type[Measure[Values]]) -> dict[str, Values]:
+        """Layer -> what a measure found, as that measure has it."""
+        return cast("dict[str, Values]", self.values[measure.name])
+
+    @property
+    def estimates(self) -> dict[str, np.ndarray]:
+        """Measure -> `(L,)` value of each layer."""
+        return {
+            name: np.array([values.estimate for values in layers.values()])
+            for name, layers in self.values.items()
+        }
 
     @property
     def curves(self) -> dict[str, np.ndarray]:
@@ -137,157 +72,75 @@ class NetworkMeasures:
         }
 
     @property
+    def lines(self) -> dict[str, Mapping[str, np.ndarray]]:
+        """Measure -> name -> `(L,)`, what some measures are made of: parts, part by part."""
+        found = {measure.name: measure.lines(self.survey) for measure in self.measures}
+        return {name: lines for name, lines in found.items() if lines}
+
+    @property
     def field_sizes(self) -> list[int]:
         """Side of each layer's receptive field, pixels."""
-        return [layer.field.size for layer in self.layers.values()]
+        return [layer.field.size for layer in self.survey.layers.values()]
 
 
 def measure(
-    network: nn.Module, layers: Sequence[str], evidence: Evidence, seed: int = 0
-) -> NetworkMeasures:
-    """Measure edges, parts and people in each layer.
+    network: nn.Module,
+    layers: Sequence[str],
+    evidence: Evidence,
+    seed: int = 0,
+    *,
+    measures: Iterable[Measure[Any]] | None = None,
+    also: Iterable[Reading[Any]] = (),
+    num_replicates: int = NUM_REPLICATES,
+) -> Progression:
+    """Measure each layer.
 
     Args:
         network: takes `evidence`'s images.
         layers: dotted names, from the first to the last.
         evidence: what it is shown.
-        seed: of the units that are fitted, and of the bootstrap.
+        seed: of all that is drawn.
+        measures: all that are defined if None.
+        also: further readings, which share the passes over the photos.
+        num_replicates: of the bootstrap; without any there are no `curves`.
     """
-    size = evidence.test_windows.shape[-1]
-    fields = receptive_fields(network, layers, size)
-    faces = evidence.train_windows[:_BATCH]
-    tuning = probe_gratings(network, layers, size, faces)
-    num_parts = len(evidence.part_names)
-    chosen = dissect(network, layers, evidence.train_views, num_parts)
-    held_out = dissect(network, layers, evidence.test_views, num_parts)
-    train_pooled = pool(network, layers, evidence.train_windows.split(_BATCH))
-    test_pooled = pool(network, layers, evidence.test_windows.split(_BATCH))
-    gradients = _first_images(evidence.train_views, _NUM_GRADIENTS)
-    found = {}
-    for layer in layers:
-        place = fields[layer]
-        num_units = test_pooled[layer].shape[1]
-        rng = np.random.default_rng(seed)
-        fitted = np.sort(rng.permutation(num_units)[:_MAX_FITTED])
-        middle = place.box(len(place.rows) // 2, len(place.columns) // 2)
-        kernels = effective_kernels(network, layer, gradients, middle, fitted.tolist())
-        # A unit that was silent in the middle of all images has no kernel there to fit.
-        spoke = kernels.any(axis=(1, 2, 3))
-        fitted, kernels = fitted[spoke], kernels[spoke]
-        probe = Probe(train_pooled[layer], evidence.train_labels, evidence.num_people)
-        found[layer] = LayerMeasures(
-            place, (len(place.rows), len(place.columns)), fitted, kernels, fit_gabors(kernels).r2,
-            tuning[layer], chosen[layer], held_out[layer], train_pooled[layer], test_pooled[layer],
-            selectivity(test_pooled[layer], evidence.test_labels, evidence.num_people),
-            probe.right(test_pooled[layer], evidence.test_labels),
-        )  # fmt: skip
-    measures = NetworkMeasures(found, evidence)
-    estimates, replicates = _bootstrap(measures, seed)
-    return NetworkMeasures(found, evidence, estimates, replicates)
-
-
-def _first_images(views: Iterable[View], number: int) -> torch.Tensor:
-    found: list[torch.Tensor] = []
-    for view in views:
-        found.append(view.images)
-        if sum(map(len, found)) >= number:
-            break
-    return torch.cat(found)[:number]
-
-
-def best_parts(chosen: Dissection, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The part that each unit matches best, `(U,)`, and how well, `(U,)`.
-
-    How well is IoU less the position prior; the numbers are those of `View.parts`.
-    """
-    above = (chosen.iou - chosen.prior)[:, face_parts]
-    return np.asarray(face_parts)[above.argmax(axis=1)], above.max(axis=1)
-
-
-def part_score(
-    dissection: Dissection, units: np.ndarray, parts: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """IoU above the position prior of some units, each with its own part: `(T,)`."""
-    iou, prior = dissection.weighted(weights)
-    return (iou - prior)[units, parts]
-
-
-def top_units(chosen: Dissection, face_parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The top tenth of a layer's units by their best part, and that part."""
-    parts, above = best_parts(chosen, face_parts)
-    units = np.argsort(-above)[: num_top(len(above))]
-    return units, parts[units]
-
-
-def num_top(num_units: int) -> int:
-    """A tenth of a layer's units, at least one."""
-    return max(1, round(TOP_SHARE * num_units))
+    measures = tuple(all_measures() if measures is None else measures)
+    readings = [*(reading for one in measures for reading in one.readings), *also]
+    read = survey(network, layers, evidence, readings, seed)
+    values = {
+        one.name: {layer: one.compute(network, read, layer) for layer in layers} for one in measures
+    }
+    replicates = _bootstrap(values, read, num_replicates)
+    return Progression(survey=read, measures=measures, values=values, replicates=replicates)
 
 
 def _bootstrap(
-    measures: NetworkMeasures, seed: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Estimates and replicates of the four measures in each layer."""
-    evidence = measures.evidence
-    shape = NUM_REPLICATES, len(measures.layers)
-    estimates = {name: np.empty(shape[1]) for name in MEASURES}
-    replicates = {name: np.empty(shape) for name in MEASURES}
-    rows = [np.flatnonzero(evidence.test_labels == p) for p in np.unique(evidence.test_labels)]
-    counts = np.array([len(own) for own in rows])
-    starts = np.cumsum(counts) - counts
-    for i, layer in enumerate(measures.layers.values()):
-        # Images are drawn anew from the same seed, the same in each layer and network.
-        images, units = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1, i])
-
-        def resampled(values: np.ndarray, rng: np.random.Generator = units) -> np.ndarray:
-            return values[rng.integers(len(values), size=len(values))]
-
-        top, parts = top_units(layer.chosen, evidence.face_parts)
-        num_blocks = layer.held_out.num_blocks
-        fits = layer.gabor_r2 if len(layer.gabor_r2) else np.zeros(1)
-        estimates["edges"][i] = fits.mean()
-        estimates["parts"][i] = part_score(layer.held_out, top, parts, np.ones(num_blocks)).mean()
-        estimates["people"][i] = layer.selectivity.mean()
-        estimates["probe"][i] = layer.probe_right.mean()
-        responses = from_lowest(layer.test_pooled)
-        for r in range(NUM_REPLICATES):
-            blocks = images.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks))
-            photos = np.concatenate([own[images.integers(len(own), size=len(own))] for own in rows])
-            replicates["edges"][r, i] = resampled(fits).mean()
-            scores = part_score(layer.held_out, top, parts, blocks)
-            replicates["parts"][r, i] = resampled(scores).mean()
-            sums = np.add.reduceat(responses[photos], starts, axis=0)  # photos go by person
-            replicates["people"][r, i] = resampled(selectivity_of_sums(sums, counts)).mean()
-            replicates["probe"][r, i] = layer.probe_right[photos].mean()
-    return estimates, replicates
+    values: Mapping[str, Mapping[str, LayerValues]],
+    survey: Survey,
+    num_replicates: int,
+) -> dict[str, np.ndarray]:
+    """Measure -> `(R, L)` replicates."""
+    found = {name: np.empty((num_replicates, len(survey.layers))) for name in values}
+    for i, layer in enumerate(survey.layers):
+        one_stream = np.random.default_rng([survey.seed, 1, i])
+        streams = {
+            name: one_stream
+            if name in _ONE_STREAM
+            else np.random.default_rng([survey.seed, 1, i, *name.encode()])
+            for name in values
+        }
+        for r, (blocks, photos) in enumerate(_draws(survey, num_replicates)):
+            for name, layers in values.items():
+                draw = Draw(blocks, photos, streams[name])
+                found[name][r, i] = layers[layer].replicate(draw)
+    return found
 
 
-def rotated_parts(
-    network: nn.Module, layers: Sequence[str], evidence: Evidence, seed: int = 0
-) -> np.ndarray:
-    """The part score of each layer `(L,)` after a random rotation of its units: a control.
-
-    As high as without it, parts would be spread over the units of a layer, and no matter of single
-    ones.
-    """
-    num_parts = len(evidence.part_names)
-    chosen, held_out = (
-        dissect(network, layers, views, num_parts, rotation_seed=seed)
-        for views in (evidence.train_views, evidence.test_views)
-    )
-    scores = []
-    for layer in layers:
-        units, parts = top_units(chosen[layer], evidence.face_parts)
-        weights = np.ones(held_out[layer].num_blocks)
-        scores.append(part_score(held_out[layer], units, parts, weights).mean())
-    return np.array(scores)
-
-
-def peak_layer(measures: NetworkMeasures) -> int:
-    """The position of the layer with the highest part score on training views."""
-    scores = []
-    for layer in measures.layers.values():
-        units, parts = top_units(layer.chosen, measures.evidence.face_parts)
-        weights = np.ones(layer.chosen.num_blocks)
-        scores.append(part_score(layer.chosen, units, parts, weights).mean())
-    return int(np.argmax(scores))
+def _draws(survey: Survey, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks and photos of each replicate, the same in each layer and network."""
+    rng = np.random.default_rng([survey.seed, 0])
+    labels = survey.evidence.test_labels
+    rows = [np.flatnonzero(labels == person) for person in np.unique(labels)]
+    for _ in range(number):
+        blocks = rng.multinomial(NUM_BLOCKS, np.full(NUM_BLOCKS, 1 / NUM_BLOCKS))
+        yield blocks, np.concatenate([own[rng.integers(len(own), size=len(own))] for own in rows])

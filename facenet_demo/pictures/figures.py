@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from rich.cells import cell_len
@@ -217,50 +217,56 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
+class Panel(Protocol):
+    """A measure, as far as its panel goes; those of `features.measures` are."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    axis: ClassVar[str]
+
+
 def progression(
+    panels: Sequence[Panel],
     layers: Sequence[str],
     fields: Sequence[int],
     networks: Mapping[str, Mapping[str, np.ndarray]],
-    part_lines: Mapping[str, np.ndarray],
+    lines: Mapping[str, Mapping[str, np.ndarray]],
 ) -> Figure:
-    """Edges, parts and people from the first layer to the last, with 95 % intervals.
+    """Each measure from the first layer to the last, with 95 % intervals.
 
     Args:
+        panels: the measures.
         layers: their names.
         fields: side of the receptive field of each, pixels.
-        networks: name -> measure ("edges", "parts", "people", "probe") -> `(L, 3)` value and its
-            interval; NaN where there is none. The first is the network on trial, the others are
-            controls.
-        part_lines: part -> `(L,)` overlap of the trained network's units that are best at it.
+        networks: name -> name of a measure -> `(L, 3)` value and its interval; NaN where there is
+            none. The first is the network on trial, the others are controls.
+        lines: name of a measure -> name -> `(L,)`: what the trained network's curve is made of.
     """
-    figure = _figure(11, 7.4)
-    titles = {
-        "edges": ("Edges", "edge fit of effective kernels (R²)"),
-        "parts": ("Parts", "overlap with the best part, less position prior"),
-        "people": ("People", "selectivity for one person"),
-        "probe": ("People, read out", "accuracy of a linear probe"),
-    }
+    columns = 2 if len(panels) <= 4 else 3
+    rows = -(-len(panels) // columns)
+    figure = _figure(5.5 * columns, 3.7 * rows)
+    places = figure.subplots(rows, columns, squeeze=False).flat
     place = np.arange(len(layers))
     written = lettering(layers)
-    for axes, (measure, (title, label)) in zip(
-        figure.subplots(2, 2).flat, titles.items(), strict=True
-    ):
-        if measure == "parts":
-            for (part, line), colour in zip(part_lines.items(), cycle(_PARTS), strict=False):
-                axes.plot(place, line, linewidth=1.2, color=colour, label=part)
-        for (name, measures), style in zip(networks.items(), _LINES, strict=False):
-            if measure in measures:
-                value, low, high = measures[measure].T
+    # Panels first: zip asks them first, and takes no place once they are at an end.
+    for panel, axes in zip(panels, places, strict=False):
+        finer = lines.get(panel.name, {})
+        for (name, line), colour in zip(finer.items(), cycle(_PARTS), strict=False):
+            axes.plot(place, line, linewidth=1.2, color=colour, label=name)
+        for (name, curves), style in zip(networks.items(), _LINES, strict=False):
+            if panel.name in curves:
+                value, low, high = curves[panel.name].T
                 axes.plot(place, value, label=name, marker="o", markersize=4, **style)
                 axes.fill_between(place, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        axes.set_title(title, fontsize=12, fontweight="bold", loc="left")
-        axes.set_ylabel(label, fontsize=9)
+        axes.set_title(panel.label, fontsize=12, fontweight="bold", loc="left")
+        axes.set_ylabel(panel.axis, fontsize=9)
         labels = [f"{n}\n{f} px" for n, f in zip(written.texts, fields, strict=True)]
         axes.set_xticks(place, labels, fontsize=7.5, **written.style)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        columns = 2 if measure == "parts" else 1
-        axes.legend(frameon=False, fontsize=7.5, ncols=columns)
+        axes.legend(frameon=False, fontsize=7.5, ncols=2 if finer else 1)
+    for axes in places:  # that no panel needs
+        axes.set_visible(False)
     figure.supxlabel("layer, and the side of the image region that its units see", fontsize=9)
     return figure

@@ -1,7 +1,8 @@
-"""Parts and people appear while a network trains: their scores, layer by layer, for TensorBoard.
+"""Edges, parts and people appear while a network trains: each measure, layer by layer, on a board.
 
 `ProgressionBoard` measures on a small fixed sample every few epochs and draws the progression and
-top patches at the end. It is off unless `--run.measure_every` is set: measuring takes seconds.
+top patches at the end, for TensorBoard. It is off unless `--run.measure_every` is set: measuring
+takes seconds.
 """
 
 from __future__ import annotations
@@ -15,16 +16,10 @@ from lightning.pytorch.callbacks import Callback
 from torch.utils.tensorboard import SummaryWriter
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.data.evidence import FACE_PARTS, JitteredViews, make_evidence
-from facenet_demo.faces.parts import PARTS
-from facenet_demo.features.dissection import dissect
-from facenet_demo.features.patches import cut, top_patches
-from facenet_demo.features.progression import (
-    measure,
-    part_score,
-    top_units,
-)
-from facenet_demo.features.selectivity import pool, selectivity
+from facenet_demo.data.evidence import make_evidence
+from facenet_demo.features.patches import Patches, TopPatches, cut
+from facenet_demo.features.progression import measure
+from facenet_demo.features.survey import Reading, held_out_windows
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.pictures import figures, sheets
@@ -33,11 +28,11 @@ from facenet_demo.training.tensorboard import tensorboard_writer
 
 _NUM_UNITS = 16  # of each layer, with their top patches
 _NUM_WINDOWS = 300
-_BATCH = 64
+_PATCHES = Reading[TopPatches](held_out_windows, lambda evidence, seed: Patches())
 
 
 class ProgressionBoard(Callback):
-    """Writes `parts/LAYER` and `people/LAYER` while training, and the progression after the test.
+    """Writes MEASURE/LAYER for each measure while training, and the progression after the test.
 
     Args:
         every_n_epochs: how often.
@@ -58,27 +53,13 @@ class ProgressionBoard(Callback):
     def _write_scores(
         self, writer: SummaryWriter, task: FaceTask, data: FaceDataModule, epoch: int
     ) -> None:
-        network, rows = task.network, data.split.rows
-        layers = _layers(task, data)
-        held = rows["val"] if len(rows["val"]) > 1 else rows["train"]
-        chosen, held_out = (
-            dissect(network, layers, views, len(PARTS))
-            for views in (
-                JitteredViews(data, rows["train"], self.num_views, 0, task.device),
-                JitteredViews(data, held, self.num_views, 1, task.device),
-            )
-        )
-        some = held[np.linspace(0, len(held) - 1, min(len(held), _NUM_WINDOWS)).round().astype(int)]
-        windows = data.windows(some).to(task.device)
-        pooled = pool(network, layers, windows.split(_BATCH))
-        for layer in layers:
-            units, parts = top_units(chosen[layer], FACE_PARTS)
-            weights = np.ones(held_out[layer].num_blocks)
-            score = part_score(held_out[layer], units, parts, weights).mean()
-            writer.add_scalar(f"parts/{layer}", score, epoch)
-            labels = data.split.labels[some]
-            found = selectivity(pooled[layer], labels, len(data.people)).mean()
-            writer.add_scalar(f"people/{layer}", found, epoch)
+        val, train = data.split.rows["val"], data.split.rows["train"]
+        held_out = val if len(val) > 1 else train
+        evidence = make_evidence(data, self.num_views, 0, task.device, held_out, _NUM_WINDOWS)
+        found = measure(task.network, _layers(task, data), evidence, num_replicates=0)
+        for name, values in found.estimates.items():
+            for layer, value in zip(found.layers, values, strict=True):
+                writer.add_scalar(f"{name}/{layer}", value, epoch)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         writer = tensorboard_writer(trainer)
@@ -96,21 +77,20 @@ class ProgressionBoard(Callback):
         evidence = make_evidence(data, 2 * self.num_views, 0, task.device)
         twin = untrained_twin(network, task.network_settings, evidence.train_windows, seed=1)
         layers = _layers(task, data)
-        trained, control = (measure(one, layers, evidence) for one in (network, twin))
+        trained = measure(network, layers, evidence, also=(_PATCHES,))
+        control = measure(twin, layers, evidence)
         figure = figures.progression(
+            trained.measures,
             layers,
             trained.field_sizes,
             {"trained": trained.curves, "untrained": control.curves},
-            trained.part_lines,
+            trained.lines,
         )
         writer.add_figure("test/progression", figure)
-        numbers = np.arange(len(evidence.test_windows))
-        batches = zip(evidence.test_windows.split(_BATCH), np.split(
-            numbers, range(_BATCH, len(numbers), _BATCH)), strict=True)  # fmt: skip
-        for layer, top in top_patches(network, layers, batches).items():
-            field = trained.layers[layer].field
+        for layer, read in trained.survey.layers.items():
+            top = read[_PATCHES]
             faces = [
-                sheets.patch_sheet(cut(evidence.test_windows, field, rows, places), side=40)
+                sheets.patch_sheet(cut(evidence.test_windows, read.field, rows, places), side=40)
                 for rows, places in list(zip(top.rows, top.places, strict=True))[:_NUM_UNITS]
             ]
             sheet = sheets.tile(np.stack(faces), columns=4, gap=8)

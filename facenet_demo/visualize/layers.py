@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from facenet_demo.features.progression import Evidence
+from facenet_demo.features.survey import Evidence
 from facenet_demo.features.trace import Trace, evaluating, unreadable
 from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.system.errors import UserError

@@ -5,32 +5,59 @@ found = take(network, settings, layers, evidence, names_people=True, seed=0, ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from facenet_demo.features.causality import Causality, part_costs, unit_costs
-from facenet_demo.features.patches import TopPatches, top_patches
-from facenet_demo.features.progression import (
+from facenet_demo.features.gratings import GratingTuning, Tuning, stimuli
+from facenet_demo.features.maps import MapsOf, StrongestMaps, TopMaps
+from facenet_demo.features.measures.parts import peak_layer, rotated_parts
+from facenet_demo.features.observe import View
+from facenet_demo.features.patches import Patches, TopPatches
+from facenet_demo.features.progression import Progression, measure
+from facenet_demo.features.survey import (
+    CHOSEN_ROTATED,
+    HELD_OUT_ROTATED,
+    TRAIN_POOLED,
     Evidence,
-    NetworkMeasures,
-    measure,
-    peak_layer,
-    rotated_parts,
+    Reading,
+    held_out_windows,
 )
 from facenet_demo.features.synthesis import colour_basis, synthesize
 from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.untrained import untrained_twin
 
-NUM_PATCHES = 9
 _MAX_ABLATED = 310  # test windows that single units are ablated on
-_BATCH = 64
+_NUM_FACES = 4  # whose maps are shown
+_NUM_TUNED = 64  # that gratings are compared with
 
 
-@dataclass(frozen=True)
+def shown_faces(evidence: Evidence) -> np.ndarray:
+    """Rows of the test windows whose maps are shown: the first photo of a few people."""
+    _, first = np.unique(evidence.test_labels, return_index=True)
+    return np.sort(first)[:_NUM_FACES]
+
+
+def _stimuli(evidence: Evidence) -> Iterator[View]:
+    faces = evidence.train_windows[:_NUM_TUNED]
+    return (View(images.to(faces.device)) for images in stimuli(faces.shape[-1], faces))
+
+
+# What is read in the same passes as what the measures need, to be shown.
+PATCHES = Reading[TopPatches](held_out_windows, lambda evidence, seed: Patches(k=9))
+TOP_MAPS = Reading[StrongestMaps](held_out_windows, lambda evidence, seed: TopMaps(k=4))
+FACE_MAPS = Reading[np.ndarray](
+    held_out_windows, lambda evidence, seed: MapsOf(shown_faces(evidence).tolist(), num_units=10)
+)
+TUNING = Reading[Tuning](_stimuli, lambda evidence, seed: GratingTuning())
+_SHOWN = (PATCHES, TOP_MAPS, FACE_MAPS, TUNING)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurements:
     """What a report is made of.
 
@@ -41,20 +68,17 @@ class Measurements:
         rotated: `(L,)` part score after a random rotation of each layer's units.
         judgements: of the claims; the last one is missing if nobody here can be named.
         causality: None if the network cannot name the people on these photos.
-        patches, control_patches: layer -> where its units respond most, in test windows.
         costs: layer -> `(U, P)` share of each person's windows lost without each unit; empty where
             it cannot be measured.
         pictures: layer -> `(U, 3, W, W)` synthesised.
     """
 
-    trained: NetworkMeasures
+    trained: Progression
     twin: FaceNetwork
-    control: NetworkMeasures
+    control: Progression
     rotated: np.ndarray
     judgements: list[Judgement]
     causality: Causality | None
-    patches: dict[str, TopPatches]
-    control_patches: dict[str, TopPatches]
     costs: dict[str, np.ndarray]
     pictures: dict[str, torch.Tensor]
 
@@ -80,24 +104,18 @@ def take(
         step: called before each of `num_steps` steps with its name.
     """
     step("network")
-    trained = measure(network, layers, evidence, seed)
+    rotated = (CHOSEN_ROTATED, HELD_OUT_ROTATED)
+    trained = measure(network, layers, evidence, seed, also=(*_SHOWN, *rotated))
     step("untrained network")
     untrained = untrained_twin(network, settings, evidence.train_windows, seed + 1)
-    control = measure(untrained, layers, evidence, seed)
-    step("rotated units")
-    rotated = rotated_parts(network, layers, evidence, seed)
+    control = measure(untrained, layers, evidence, seed, also=_SHOWN)
     judgements = judge(trained, control)
     causality = None
     step("ablation of parts")
     if names_people:
         # Where parts peak; in the first or last layer they are no less worth a try.
-        causality = part_costs(network, trained, layers[peak_layer(trained)], seed)
+        causality = part_costs(network, trained, layers[peak_layer(trained.survey)], seed)
         judgements.append(causality.judgement)
-    step("top patches")
-    patches, control_patches = (
-        top_patches(one, layers, _numbered(evidence.test_windows), NUM_PATCHES)
-        for one in (network, untrained)
-    )
     colours = colour_basis(evidence.train_windows[:: max(1, len(evidence.train_windows) // 200)])
     size = evidence.test_windows.shape[-1]
     costs, pictures = {}, {}
@@ -105,7 +123,7 @@ def take(
     members = np.eye(evidence.num_people)[evidence.test_labels[few]]
     for layer in layers:
         step(f"units of {layer}")
-        means = trained.layers[layer].train_pooled.mean(axis=0)
+        means = trained.survey.layers[layer][TRAIN_POOLED].mean(axis=0)
         pictures[layer] = synthesize(
             network, layer, range(len(means)), size, seed=seed, colours=colours
         )
@@ -116,19 +134,20 @@ def take(
             with np.errstate(invalid="ignore"):
                 costs[layer] = lost @ members / members.sum(axis=0)
     return Measurements(
-        trained, untrained, control, rotated, judgements, causality, patches, control_patches,
-        costs, pictures,
-    )  # fmt: skip
+        trained=trained,
+        twin=untrained,
+        control=control,
+        rotated=rotated_parts(trained.survey),
+        judgements=judgements,
+        causality=causality,
+        costs=costs,
+        pictures=pictures,
+    )
 
 
 def num_steps(layers: Sequence[str]) -> int:
     """How often `take` calls `step`."""
-    return 5 + len(layers)
-
-
-def _numbered(windows: torch.Tensor):  # noqa: ANN202 - pairs, as top_patches takes them
-    for rows in np.array_split(np.arange(len(windows)), -(-len(windows) // _BATCH)):
-        yield windows[rows], rows
+    return 3 + len(layers)
 
 
 def _spread(labels: np.ndarray, most: int) -> np.ndarray:

@@ -7,14 +7,11 @@ from test_dissection import DISC, REST, planted
 from torch import nn
 
 from facenet_demo.features.causality import part_costs
+from facenet_demo.features.measures import UnitValues
+from facenet_demo.features.measures.parts import peak_layer, top_units
 from facenet_demo.features.observe import View
-from facenet_demo.features.progression import (
-    Evidence,
-    NetworkMeasures,
-    measure,
-    peak_layer,
-    top_units,
-)
+from facenet_demo.features.progression import Progression, measure
+from facenet_demo.features.survey import CHOSEN, Evidence, Survey
 from facenet_demo.features.verdicts import judge
 
 COLOURS = torch.tensor([[0.2, 1.0, 0.2], [0.2, 0.2, 1.0]])
@@ -71,38 +68,46 @@ LAYERS = ["edges", "parts", "people"]
 
 
 @pytest.fixture(scope="module")
-def staged() -> NetworkMeasures:
+def staged() -> Progression:
     return measure(Staged(), LAYERS, evidence())
 
 
-def test_each_measure_is_high_where_it_was_built_in(staged: NetworkMeasures) -> None:
+def test_each_measure_is_high_where_it_was_built_in(staged: Progression) -> None:
     assert staged.estimates["edges"].argmax() == 0
     assert staged.estimates["edges"][0] > 0.99
-    assert peak_layer(staged) == 1
-    units, parts = top_units(staged.layers["parts"].chosen, (DISC,))
+    assert peak_layer(staged.survey) == 1
+    units, parts = top_units(staged.survey.layers["parts"][CHOSEN], (DISC,))
     assert (units.tolist(), parts.tolist()) == ([0], [DISC])
     assert staged.estimates["parts"][1] > 0.7
     assert staged.estimates["people"].argmax() == 2
     assert staged.estimates["probe"][2] == 1
 
 
-def test_intervals_hold_their_estimate_and_replicates_repeat(staged: NetworkMeasures) -> None:
+def test_intervals_hold_their_estimate_and_replicates_repeat(staged: Progression) -> None:
     for name in ("edges", "parts", "probe"):
         value, low, high = staged.curves[name].T
         assert (low <= value + 1e-9).all()
         assert (value <= high + 1e-9).all()
-    again = measure(Staged(), LAYERS, staged.evidence)
+    again = measure(Staged(), LAYERS, staged.survey.evidence)
     assert np.array_equal(again.replicates["edges"], staged.replicates["edges"])
     assert np.array_equal(again.replicates["people"], staged.replicates["people"])
 
 
-def network_of(estimates: dict[str, list[float]], spread: float, seed: int = 0) -> NetworkMeasures:
+def network_of(estimates: dict[str, list[float]], spread: float, seed: int = 0) -> Progression:
     """Measures made up, with replicates around them."""
     rng = np.random.default_rng(seed)
     values = {name: np.array(v) for name, v in estimates.items()}
     replicates = {n: v + rng.normal(0, spread, (400, len(v))) for n, v in values.items()}
-    layers = {f"layer{i}": None for i in range(len(values["edges"]))}
-    return NetworkMeasures(layers, evidence(), values, replicates)  # type: ignore[arg-type]
+    layers = [f"layer{i}" for i in range(len(values["edges"]))]
+    return Progression(
+        survey=Survey(evidence=evidence(), seed=0, layers=dict.fromkeys(layers)),  # type: ignore[arg-type]
+        measures=(),
+        values={
+            name: {layer: UnitValues(v[i : i + 1]) for i, layer in enumerate(layers)}
+            for name, v in values.items()
+        },
+        replicates=replicates,
+    )
 
 
 TRUE = {
@@ -149,6 +154,12 @@ def test_each_claim_can_come_out_false(
     assert verdicts(TRUE | change, monkeypatch) == expected
 
 
+def test_a_claim_is_judged_where_its_measures_were_taken() -> None:
+    trained = network_of({name: TRUE[name] for name in ("edges", "people")}, spread=0.005)
+    control = network_of({name: FLAT[name] for name in ("edges", "people")}, spread=0.005, seed=1)
+    assert [judgement.claim for judgement in judge(trained, control)] == ["edges first"]
+
+
 def test_what_is_not_sure_is_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdicts(TRUE, monkeypatch, spread=2.0) == [False, False, False]
 
@@ -182,8 +193,10 @@ def test_units_that_a_part_needs_cost_more_than_others() -> None:
         if label:
             image[:, part == DISC] = 0.3  # the second person has none to be seen
     data = Evidence(
-        planted(40, seed=1), views, ("disc", "square", "rest"), (DISC,), images, images,
-        parts, labels, labels, 2,
+        train_views=planted(40, seed=1), test_views=views,
+        part_names=("disc", "square", "rest"), face_parts=(DISC,),
+        train_windows=images, test_windows=images, test_parts=parts,
+        train_labels=labels, test_labels=labels, num_people=2,
     )  # fmt: skip
     network = ByDisc()
     found = part_costs(network, measure(network, ["maps"], data), "maps")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from facenet_demo.features.measures import all_measures
 from facenet_demo.training.cli import follow
 
 
@@ -24,8 +25,8 @@ def test_scores_and_the_progression_go_to_tensorboard(people_folder: Path, tmp_p
     events = EventAccumulator(str(run.folder))
     events.Reload()
     for layer in run.task.network.layers:
-        for name in ("parts", "people"):
-            scalars = events.Scalars(f"{name}/{layer}")
+        for measure in all_measures():
+            scalars = events.Scalars(f"{measure.name}/{layer}")
             assert [scalar.step for scalar in scalars] == [2, 4]
             assert all(-1 <= scalar.value <= 1 for scalar in scalars)
         assert events.Images(f"test/patches/{layer}")

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from facenet_demo.features import gratings, progression, synthesis
+from facenet_demo.features import synthesis
 from facenet_demo.features.ablation import Ablation, right_answers
 from facenet_demo.features.attribution import speaking_units
+from facenet_demo.features.measures import Edges, LinearProbe, Parts, People
 from facenet_demo.features.observe import View
 from facenet_demo.features.patches import top_patches
-from facenet_demo.features.progression import Evidence, measure
+from facenet_demo.features.progression import measure
+from facenet_demo.features.survey import TRAIN_POOLED, Evidence
 from facenet_demo.features.synthesis import synthesize
 from facenet_demo.features.trace import unreadable
 from facenet_demo.networks import Torchvision
@@ -31,11 +33,7 @@ FAMILIES = {
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of everything that is repeated, enough to run it."""
-    monkeypatch.setattr(gratings, "FREQUENCIES", (0.1,))
-    monkeypatch.setattr(gratings, "NUM_ORIENTATIONS", 4)
-    monkeypatch.setattr(progression, "NUM_REPLICATES", 10)
-    monkeypatch.setattr(progression, "_MAX_FITTED", 1)
+    """Of what is repeated, enough to run it."""
     monkeypatch.setattr(synthesis, "_NUM_STARTS", 8)
 
 
@@ -45,8 +43,11 @@ def evidence(size: int) -> Evidence:
     parts = torch.randint(3, (8, 16, 16), generator=rng)
     views = [View(images[:4], parts[:4]), View(images[4:], parts[4:])]
     labels = np.arange(8) % 2
-    return Evidence(views, views, ("eye", "mouth", "rest"), (0, 1), images, images, parts, labels,
-                    labels, 2)  # fmt: skip
+    return Evidence(
+        train_views=views, test_views=views, part_names=("eye", "mouth", "rest"), face_parts=(0, 1),
+        train_windows=images, test_windows=images, test_parts=parts, train_labels=labels,
+        test_labels=labels, num_people=2,
+    )  # fmt: skip
 
 
 @pytest.mark.usefixtures("few")
@@ -59,16 +60,18 @@ def test_it_is_measured_from_the_first_block_to_the_last(name: str) -> None:
     assert not unreadable(network, blocks, shown.test_windows[:1])
     layers = [blocks[0], blocks[-1]]
     twin = untrained_twin(network, settings, shown.train_windows, seed=1)
-    found = measure(twin, layers, shown)
-    for layer in found.layers.values():
-        assert np.isfinite(layer.gabor_r2).all()
-        assert (layer.gabor_r2 <= 1).all()
-    assert found.layers[layers[0]].gabor_r2.min() > 0, "the first layer's units always speak"
+    measures = [Edges(num_units=1), Parts(), People(), LinearProbe()]
+    found = measure(twin, layers, shown, measures=measures, num_replicates=10)
+    fits = found.found(Edges)
+    for fit in fits.values():
+        assert np.isfinite(fit.r2).all()
+        assert (fit.r2 <= 1).all()
+    assert fits[layers[0]].r2.min() > 0, "the first layer's units always speak"
     assert all(np.isfinite(curve).all() for curve in found.curves.values())
     size, numbers = FAMILIES[name], np.arange(len(shown.test_windows))
     top = top_patches(network, layers, [(shown.test_windows, numbers)], k=2)
     for layer in layers:
-        means = found.layers[layer].train_pooled.mean(0)
+        means = found.survey.layers[layer][TRAIN_POOLED].mean(0)
         assert top[layer].rows.shape == (len(means), 2)
         right_answers(network, shown.test_windows, shown.test_labels, Ablation(layer, [0], means))
     assert len(speaking_units(network, layers[0], shown.test_windows[0], 0, 2)) == 2
