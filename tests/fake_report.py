@@ -12,11 +12,12 @@ import numpy as np
 from drawing import draw_face
 from PIL import Image
 
+from facenet_demo.features.measures import all_measures
 from facenet_demo.report import (
-    MEASURES,
     SCORES,
     DataFacts,
     FileEntry,
+    Measure,
     NetworkFacts,
     Page,
     Picture,
@@ -60,7 +61,9 @@ def fake_report(
             "steps of 20 %.",
         ),
         scores=SCORES,
-        measures=MEASURES,
+        measures={
+            one.name: Measure(one.label, one.explanation, one.style) for one in all_measures()
+        },
         pages=(
             Overview().page({"progression": maker.progression()}),
             *layer_pages(*(maker.network(name, num_units) for name in networks)),

@@ -17,11 +17,10 @@ from facenet_demo.report.contents import (
     Report,
     check_page_name,
 )
-from facenet_demo.report.measures import MEASURES, SCORES, Measure
+from facenet_demo.report.measures import SCORES, Measure
 from facenet_demo.report.writer import report_path, start_report, write_report
 
 __all__ = [
-    "MEASURES",
     "SCORES",
     "DataFacts",
     "FileEntry",

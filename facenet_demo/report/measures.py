@@ -1,4 +1,4 @@
-"""What the page calls each measure, how it explains it and how it writes its values.
+"""What the page calls each score, how it explains it and how it writes its values.
 
 Each key is also the name of an anchor in `docs/measures.md`, which says more.
 """
@@ -56,29 +56,6 @@ SCORES: dict[str, Measure] = {
         "cost of removal",
         "The share of test photos, on average over people, that are no longer named rightly once "
         "the unit is held at its mean. Near 0: others can do its work.",
-        "percent",
-    ),
-}
-
-# Of a layer, in the progression.
-MEASURES: dict[str, Measure] = {
-    "edges": Measure(
-        "Edges",
-        "How well an ideal edge or bar detector (a Gabor function) explains what the layer's units "
-        "respond to.",
-    ),
-    "parts": Measure(
-        "Parts",
-        "How well the layer's best units overlap a part of the face, beyond what knowing where "
-        "parts usually are would give.",
-    ),
-    "people": Measure(
-        "People",
-        "How much more the layer's units respond to their favourite person than to others.",
-    ),
-    "probe": Measure(
-        "People, read out",
-        "How often a linear classifier names people rightly from this layer alone.",
         "percent",
     ),
 }

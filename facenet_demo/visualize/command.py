@@ -14,7 +14,7 @@ from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.networks.checkpoints import load_classifier
 from facenet_demo.networks.untrained import untrained_twin
-from facenet_demo.report import MEASURES, SCORES, Report, start_report, write_report
+from facenet_demo.report import SCORES, Measure, Report, start_report, write_report
 from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import exit_code
@@ -88,8 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of all that is drawn by lot (%(default)s)")
     add_import_flag(
         parser,
-        "the Python module of a network, a data set or a page of your own: the page is then in the "
-        "report, and the checkpoint and the config may name what is in it",
+        "the Python module of a network, a data set, a measure or a page of your own: measures and "
+        "pages are then in the report, and the checkpoint and the config may name what is in it",
     )
     return parser
 
@@ -120,8 +120,8 @@ def visualize(
         seed: of all that is drawn.
         overwrite: replace a report that is there.
         units: "LAYER:UNIT", whose maps are shown for each photo.
-        modules: dotted names of Python modules to import: their pages are in the report, and the
-            checkpoint and the config may name classes of them.
+        modules: dotted names of Python modules to import: their measures and pages are in the
+            report, and the checkpoint and the config may name classes of them.
 
     Raises:
         UserError: for input that cannot be used.
@@ -166,7 +166,10 @@ def visualize(
             data=data_facts(data),
             notes=(*notes, *cautions(names_people, evidence.test_labels)),
             scores=SCORES,
-            measures=MEASURES,
+            measures={
+                one.name: Measure(one.label, f"{one.explanation} ({one.source}.)", one.style)
+                for one in measured.trained.measures
+            },
         )
         for maker in makers:
             step(maker.title)

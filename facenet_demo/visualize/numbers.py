@@ -17,7 +17,7 @@ def progression_numbers(measured: Measurements, names: tuple[str, str]) -> dict[
         measured: of a network and its control.
         names: what the two are called.
     """
-    layers = list(measured.trained.layers)
+    layers = measured.trained.layers
 
     def by_layer(values: np.ndarray) -> dict[str, Any]:
         return dict(zip(layers, values.tolist(), strict=True))
@@ -35,7 +35,7 @@ def progression_numbers(measured: Measurements, names: tuple[str, str]) -> dict[
         "format": 1,
         "receptive_fields": dict(zip(layers, measured.trained.field_sizes, strict=True)),
         "networks": networks,
-        "parts": {part: by_layer(line) for part, line in measured.trained.part_lines.items()},
+        "parts": {part: by_layer(line) for part, line in measured.trained.lines["parts"].items()},
         "rotated_parts": by_layer(measured.rotated),
         "ablation": None if causality is None else {
             "layer": causality.layer,

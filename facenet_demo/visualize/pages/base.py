@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from facenet_demo.data.datamodule import FaceDataModule
-from facenet_demo.features.progression import Evidence
+from facenet_demo.features.survey import Evidence
 from facenet_demo.networks.checkpoints import TrainedNetwork
 from facenet_demo.report import Page, Picture, check_page_name, report_path
 from facenet_demo.system.errors import UserError

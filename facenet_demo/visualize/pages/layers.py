@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from facenet_demo.data.windows import to_pixels
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.measures import Edges
+from facenet_demo.features.survey import TEST_POOLED
 from facenet_demo.pictures import sheets
 from facenet_demo.report import Picture
+from facenet_demo.visualize.measurements import FACE_MAPS, TUNING, shown_faces
 from facenet_demo.visualize.pages.base import Look, PageMaker
 from facenet_demo.visualize.pages.units import Side, UnitEntry, units
 
-_NUM_MAPS = 10  # of each layer, its first units
-_NUM_FACES = 4  # with activation maps
 _KERNEL_SIDE = 60  # of one effective kernel, pixels
 
 
@@ -60,12 +58,10 @@ class Layers(PageMaker):
         """`networks`: the network on trial first, with what only it was measured for."""
         measured = look.measured
         trained = Side(
-            look, look.names[0], look.trained.network, measured.trained, measured.patches,
-            measured.costs, measured.pictures,
+            look, look.names[0], look.trained.network, measured.trained, measured.costs,
+            measured.pictures,
         )  # fmt: skip
-        control = Side(
-            look, look.names[1], measured.twin, measured.control, measured.control_patches
-        )
+        control = Side(look, look.names[1], measured.twin, measured.control)
         return {
             "networks": tuple(
                 NetworkEntry(side.name, tuple(_layer(side, layer) for layer in look.layers))
@@ -75,19 +71,18 @@ class Layers(PageMaker):
 
 
 def _layer(side: Side, layer: str) -> LayerEntry:
-    measured = side.measures.layers[layer]
-    position = list(side.measures.layers).index(layer)
-    estimates = {name: values[position] for name, values in side.measures.estimates.items()}
+    read = side.progression.survey.layers[layer]
+    estimates = {name: of[layer].estimate for name, of in side.progression.values.items()}
     return LayerEntry(
         layer,
-        num_units=len(measured.selectivity),
-        map_size=measured.map_size if measured.map_size != (1, 1) else None,
-        receptive_field=measured.field.size,
+        num_units=read[TEST_POOLED].shape[1],
+        map_size=read.map_size if read.map_size != (1, 1) else None,
+        receptive_field=read.field.size,
         scores={
             "gabor_r2": estimates["edges"],
             "iou": estimates["parts"],
             "selectivity": estimates["people"],
-            "orientation": float(measured.tuning.selectivity.mean()),
+            "orientation": float(read[TUNING].selectivity.mean()),
         },
         pictures=tuple(_pictures(side, layer)),
         units=tuple(units(side, layer)),
@@ -96,32 +91,27 @@ def _layer(side: Side, layer: str) -> LayerEntry:
 
 def _pictures(side: Side, layer: str) -> Iterator[Picture]:
     """What there is to see of a layer as a whole."""
-    measured = side.measures.layers[layer]
     if side.network.first_layer.startswith(f"{layer}."):
-        kernels = sheets.kernel_sheet(side.network.first_kernels.numpy(), magnify=10)
+        kernels = side.network.first_kernels.numpy()
         yield side.save(
-            f"{layer}/kernels.png", kernels, "kernel",
+            f"{layer}/kernels.png", sheets.kernel_sheet(kernels, magnify=10), "kernel",
             "The kernels of the first layer; grey is a weight of 0.", layer,
         )  # fmt: skip
     else:
-        magnify = max(1, _KERNEL_SIDE // measured.kernels.shape[-1])
+        kernels = side.progression.found(Edges)[layer].kernels
+        magnify = max(1, _KERNEL_SIDE // kernels.shape[-1])
         yield side.save(
-            f"{layer}/effective.png", sheets.kernel_sheet(measured.kernels, magnify), "kernel",
-            f"Effective kernels of {len(measured.kernels)} units, drawn by lot: the linear filter "
-            "over the image that stands for each.",
+            f"{layer}/effective.png", sheets.kernel_sheet(kernels, magnify), "kernel",
+            f"Effective kernels of {len(kernels)} units, drawn by lot: the linear filter over the "
+            "image that stands for each.",
             layer,
         )  # fmt: skip
-    if measured.map_size != (1, 1):
-        data = side.look.data
-        test = data.split.rows["test"]
-        _, first = np.unique(data.split.labels[test], return_index=True)
-        windows = data.windows(test[np.sort(first)[:_NUM_FACES]]).to(side.network.mean.device)
-        with evaluating(side.network), Trace(side.network, [layer], stop=True) as trace:
-            side.network(windows)
-        maps = maps_of(trace[layer])[:, :_NUM_MAPS].cpu().numpy()
+    read, evidence = side.progression.survey.layers[layer], side.look.evidence
+    if read.map_size != (1, 1):
+        faces, maps = to_pixels(evidence.test_windows[shown_faces(evidence)]), read[FACE_MAPS]
         yield side.save(
-            f"{layer}/maps.png", sheets.activation_sheet(to_pixels(windows), maps), "maps",
-            f"What the first {maps.shape[1]} units make of {len(windows)} test faces, from black "
+            f"{layer}/maps.png", sheets.activation_sheet(faces, maps), "maps",
+            f"What the first {maps.shape[1]} units make of {len(faces)} test faces, from black "
             "(lowest) to yellow (highest).",
             layer,
         )  # fmt: skip

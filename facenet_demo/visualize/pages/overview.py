@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facenet_demo.features.progression import MEASURES
 from facenet_demo.features.verdicts import Judgement
 from facenet_demo.pictures import figures
 from facenet_demo.report import FileEntry, Picture, report_path
@@ -91,7 +90,9 @@ class Overview(PageMaker):
 
 def _figure(look: Look, curves: Mapping[str, Mapping[str, np.ndarray]]) -> Picture:
     measured = look.measured.trained
-    figure = figures.progression(look.layers, measured.field_sizes, curves, measured.part_lines)
+    figure = figures.progression(
+        measured.measures, look.layers, measured.field_sizes, curves, measured.lines
+    )
     file = "pictures/progression.png"
     with new_file(report_path(look.folder, file)) as temporary:
         figure.savefig(temporary, dpi=160)
@@ -132,7 +133,7 @@ def _rows(look: Look, curves: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[L
                     name: Interval(*(None if math.isnan(x) else float(x) for x in of[measure][i]))
                     for name, of in curves.items() if measure in of
                 }
-                for measure in MEASURES
+                for measure in look.measured.trained.values
             },
         )
         for i, layer in enumerate(look.layers)

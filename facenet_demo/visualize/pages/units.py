@@ -10,19 +10,20 @@ import numpy as np
 import torch
 
 from facenet_demo.data.windows import to_pixels
-from facenet_demo.features.patches import TopPatches, cut
-from facenet_demo.features.progression import NetworkMeasures, best_parts
+from facenet_demo.features.measures import Edges, People
+from facenet_demo.features.measures.parts import best_parts
+from facenet_demo.features.patches import cut
+from facenet_demo.features.progression import Progression
 from facenet_demo.features.selectivity import person_means
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.survey import CHOSEN, HELD_OUT, TEST_POOLED
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.pictures import sheets
 from facenet_demo.report import Picture
+from facenet_demo.visualize.measurements import PATCHES, TOP_MAPS, TUNING
 from facenet_demo.visualize.pages.base import Look
 
 _NUM_PEOPLE = 6  # of each unit, those that it responds to most
-_NUM_OVERLAYS = 4
 _SYNTHESIS_SIDE = 128  # pixels
-_BATCH = 64
 
 
 class PersonScore(NamedTuple):
@@ -72,8 +73,7 @@ class Side:
         look: all that was looked at.
         name: what the network is called.
         network: itself.
-        measures: of it.
-        patches: layer -> where its units respond most, in test windows.
+        progression: of it.
         costs: layer -> `(U, P)`, see `Measurements`; of a control none.
         synthesised: layer -> `(U, 3, W, W)`; of a control none.
     """
@@ -81,8 +81,7 @@ class Side:
     look: Look
     name: str
     network: FaceNetwork
-    measures: NetworkMeasures
-    patches: Mapping[str, TopPatches]
+    progression: Progression
     costs: Mapping[str, np.ndarray] = field(default_factory=dict)
     synthesised: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
@@ -97,13 +96,15 @@ class Side:
 
 def units(side: Side, layer: str) -> Iterator[UnitEntry]:
     """Every unit of a layer, in order."""
-    measured, evidence = side.measures.layers[layer], side.look.evidence
-    parts, above = best_parts(measured.chosen, evidence.face_parts)
-    held_out = measured.held_out
-    means = person_means(measured.test_pooled, evidence.test_labels, evidence.num_people)
-    r2 = dict(zip(measured.fitted.tolist(), measured.gabor_r2.tolist(), strict=True))
+    read, evidence = side.progression.survey.layers[layer], side.look.evidence
+    parts, above = best_parts(read[CHOSEN], evidence.face_parts)
+    held_out, orientation = read[HELD_OUT], read[TUNING].selectivity
+    means = person_means(read[TEST_POOLED], evidence.test_labels, evidence.num_people)
+    edges = side.progression.found(Edges)[layer]
+    r2 = dict(zip(edges.units.tolist(), edges.r2.tolist(), strict=True))
+    selectivity = side.progression.found(People)[layer].values
     costs = side.costs.get(layer)
-    overlays = _overlays(side, layer, parts) if measured.map_size != (1, 1) else {}
+    overlays = _overlays(side, layer, parts) if read.map_size != (1, 1) else {}
     for unit, part in enumerate(parts):
         people = tuple(_people(side, means[unit], None if costs is None else costs[unit]))
         iou, prior, auc = (of[unit] for of in (held_out.iou, held_out.prior, held_out.auc))  # (K,)
@@ -114,9 +115,9 @@ def units(side: Side, layer: str) -> Iterator[UnitEntry]:
             scores={
                 "iou": float(iou[part] - prior[part]),
                 "auc": float(auc[part]),
-                "orientation": float(measured.tuning.selectivity[unit]),
+                "orientation": float(orientation[unit]),
                 "gabor_r2": r2.get(unit),
-                "selectivity": float(measured.selectivity[unit]),
+                "selectivity": float(selectivity[unit]),
                 "ablation": None if costs is None else float(np.nanmean(costs[unit])),
             },
             parts={
@@ -133,13 +134,14 @@ def _pictures(
     side: Side, layer: str, unit: int, overlay: np.ndarray | None, part: str
 ) -> Iterator[Picture]:
     """What there is to see of a unit; its best part is outlined in `overlay`."""
-    measured, top = side.measures.layers[layer], side.patches[layer]
+    read = side.progression.survey.layers[layer]
+    field, top = read.field, read[PATCHES]
     file = f"{layer}/{unit}"
-    patches = cut(side.look.evidence.test_windows, measured.field, top.rows[unit], top.places[unit])
+    patches = cut(side.look.evidence.test_windows, field, top.rows[unit], top.places[unit])
     yield side.save(
         f"{file}-patches.webp", sheets.patch_sheet(patches), "patches",
         "The nine places in test photos to which the unit responds most, one in a photo: all that "
-        f"it sees there ({measured.field.size} px or less).",
+        f"it sees there ({field.size} px or less).",
         layer, unit,
     )  # fmt: skip
     if overlay is not None:
@@ -169,25 +171,14 @@ def _people(side: Side, means: np.ndarray, costs: np.ndarray | None) -> Iterator
 
 def _overlays(side: Side, layer: str, parts: np.ndarray) -> dict[int, np.ndarray]:
     """For each unit, its top photos with where it is active, and its best part outlined."""
-    measured, evidence = side.measures.layers[layer], side.look.evidence
-    top = side.patches[layer].rows[:, :_NUM_OVERLAYS]  # (U, F)
-    rows = np.unique(top)
-    maps: dict[tuple[int, int], np.ndarray] = {}
-    trace = Trace(side.network, [layer], stop=True)
-    with evaluating(side.network):
-        for some in np.array_split(rows, -(-len(rows) // _BATCH)):
-            with trace:
-                side.network(evidence.test_windows[some])
-            seen = maps_of(trace[layer]).cpu().numpy()
-            for i, row in enumerate(some):
-                for unit in np.flatnonzero((top == row).any(axis=1)):
-                    maps[int(unit), int(row)] = seen[i, unit].copy()
+    read, evidence = side.progression.survey.layers[layer], side.look.evidence
+    top, thresholds = read[TOP_MAPS], read[HELD_OUT].thresholds
     return {
         unit: sheets.part_sheet(
-            to_pixels(evidence.test_windows[top[unit]]),
-            np.stack([maps[unit, int(row)] for row in top[unit]]),
-            float(measured.held_out.thresholds[unit, part]),
-            (evidence.test_parts[top[unit]] == int(part)).cpu().numpy(),
+            to_pixels(evidence.test_windows[top.rows[unit]]),
+            top.maps[unit],
+            float(thresholds[unit, part]),
+            (evidence.test_parts[top.rows[unit]] == int(part)).cpu().numpy(),
         )
         for unit, part in enumerate(parts)
     }
