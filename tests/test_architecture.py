@@ -31,7 +31,6 @@ TESTED_ELSEWHERE = {
     "data/targets": "training/objectives/test_numbers.py, data/sources/test_utkface.py",
     "data/stored": "data/test_crop_cache.py and test_crops.py: it opens what crops.py wrote",
     "features/causality": "features/test_progression.py: on the network that it plants",
-    "features/maps": "features/test_observe.py: beside other instruments",
     "features/measures/base": "features/test_measures.py: by one of one's own",
     "features/measures/edges": "features/test_progression.py: high where edges were built in",
     "features/measures/parts": "features/test_progression.py: high where parts were built in",
