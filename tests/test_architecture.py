@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
     "training/objectives/base": "training/objectives/test_naming.py: it is abstract",
     "training/parser": "training/test_recipe.py and test_settings.py: there and back",
     "training/preparation": "training/test_cli.py: whole trainings",
+    "training/quiet": "training/test_recipe.py: a training from Python is as quiet as a command",
     "training/summary": "training/test_cli.py: in what a training prints",
     "training/task": "training/test_cli.py: whole trainings",
     "training/tensorboard": "training/test_boards.py: in what TensorBoard reads",

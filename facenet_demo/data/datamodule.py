@@ -31,6 +31,7 @@ from facenet_demo.data.targets import TARGETS, Target
 from facenet_demo.data.windows import AugmentSettings, CentreWindow, RandomWindow
 from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.fields import check_fields
 from facenet_demo.system.files import cache_folder
 
 _STATISTICS_ROWS = 2000
@@ -70,6 +71,7 @@ class DataSettings:
     shuffle_names: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, least in (("window", 8), ("batch_size", 1), ("num_workers", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}.")

@@ -24,6 +24,7 @@ import numpy as np
 from facenet_demo.data.duplicates import contested, exact_copies, near_duplicates
 from facenet_demo.data.stored import Crops, LeftOut
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.fields import check_fields
 
 STAGES = ("train", "val", "test")
 SPLITS = "splits.json"  # in a run folder
@@ -54,6 +55,7 @@ class SplitSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("val", "test", "outsiders", "background"):
             value = getattr(self, name)
             if not (0 <= value < 1 or (value >= 1 and float(value).is_integer())):

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.system.fields import check_fields
+
 
 @dataclass(frozen=True)
 class AugmentSettings:
@@ -39,6 +41,7 @@ class AugmentSettings:
     erase: float = 0.25
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, value in asdict(self).items():
             most = {"rotation": 180, "brightness": math.inf, "contrast": math.inf}.get(name, 1)
             if not 0 <= value <= most:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from facenet_demo.networks.base import FaceNetwork, NetworkSettings
+from facenet_demo.system.fields import check_fields
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -63,6 +64,7 @@ class FaceCNN(NetworkSettings):
     grid: int = 2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.channels or min(self.channels) < 1:
             raise ValueError(f"channels must be one or more positive numbers, not {self.channels}.")
         for name in ("convolutions", "first_stride", "grid"):

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.system.fields import check_fields
+
 
 @dataclass(frozen=True)
 class HeadSettings(ABC):
@@ -52,6 +54,7 @@ class Cosine(HeadSettings):
     margin: float = 0.2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.scale > 0:
             raise ValueError(f"scale must be above 0, not {self.scale}.")
         if not 0 <= self.margin < 2:

@@ -64,10 +64,11 @@ def find(kind: type[Kind], noun: str, name: Any, module: Any = None) -> type[Kin
         raise ValueError(f"several {noun}s are called {name}: {places}. Import only one of them")
     names = ", ".join(sorted({cls.__name__ for cls in classes}))
     place = module if _is_importable(module) else None
+    advice = f"Import the module that defines it{f', {place},' if place else ''} first."
+    if module == "__main__":
+        advice = "A script or notebook defined it: move it into a module, and import that first."
     raise NotImportedError(
-        f"unknown {noun} {reprlib.repr(name)}; known are {names}. Import the module that defines "
-        f"it{f', {place},' if place else ''} first.",
-        place,
+        f"unknown {noun} {reprlib.repr(name)}; known are {names}. {advice}", place
     )
 
 

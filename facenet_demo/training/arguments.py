@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from facenet_demo.system.errors import UserError
-from facenet_demo.training.configs import CONFIGS, find_config
+from facenet_demo.training.configs import CONFIGS, config_of, find_config
 
 
 def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -24,12 +23,7 @@ def in_order(args: Sequence[str]) -> tuple[list[str], Path | None]:
     for name, value in given:
         if name == "--resume":
             resumed = Path(value)
-            value = str(resumed / "config.yaml")
-            if not Path(value).is_file():
-                raise UserError(
-                    f"There is no run to go on with in {resumed}: it has no config.yaml. Name the "
-                    "folder of a run, for example --resume runs/orl-20260131-142501."
-                )
+            value = str(config_of(resumed))
         configs += ["--config", str(find_config(value))]
     return [*(configs or ["--config", str(CONFIGS / "orl.yaml")]), *rest], resumed
 

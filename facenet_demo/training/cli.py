@@ -5,9 +5,7 @@ recipe, resumed = parse(["--config", "configs/orl.yaml", "--model.network.dropou
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +21,7 @@ from facenet_demo.training.configs import CONFIGS, find_config
 from facenet_demo.training.flags import flag
 from facenet_demo.training.old_names import renewed_flags
 from facenet_demo.training.parser import parse_config, parse_data, to_recipe
+from facenet_demo.training.quiet import quieten_libraries
 from facenet_demo.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -132,22 +131,3 @@ def configured_data(config: Path | str, modules: Sequence[str] = ()) -> FaceData
     if not isinstance(settings, dict) or not isinstance(settings.get("data"), dict):
         raise UserError(f"{config} is no config of a training: it has no settings of data.")
     return parse_data(settings["data"], config).build()
-
-
-def quieten_libraries() -> None:
-    """Silence what says nothing to the user of this program."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # crops are read from a mapped file: workers cost more
-        ".*is smaller than the logging interval.*",  # nothing is logged by step
-        ".*LeafSpec.*",  # Lightning 2.6 on torch 2.15, harmless
-        ".*have no `val_dataloader`.*",  # --data.split.val 0
-        ".*Checkpoint directory .* exists.*",  # --resume
-        ".*your dataloader is not resumable.*",  # it is: see EpochBatches
-        ".*callbacks used to create the checkpoint.*",  # --resume without patience
-        ".* is (an )?experimental .*",  # Optuna's heartbeats; set here, for all threads
-        "Encountered `nan`.*",  # a trial's reason says so
-        ".*monitor='val/loss'.. could not find the monitored key.*",  # the last epoch is kept
-    ):
-        warnings.filterwarnings("ignore", message)

@@ -3,6 +3,7 @@
 find_config("lfw")                # as configs/lfw.yaml and lfw.yaml do, if there is no such file
 find_config("mine.yaml")          # a file that is there
 find_config("orl", SPACES)        # what tune.py searches: configs/search/orl.yaml
+config_of(folder)                 # that of a run
 """
 
 from __future__ import annotations
@@ -35,3 +36,18 @@ def find_config(name: str | Path, folder: Path = CONFIGS) -> Path:
         f"There is no file {name}, and none of that name comes with the program, which has: "
         f"{', '.join(config.stem for config in shipped)}."
     )
+
+
+def config_of(run: Path) -> Path:
+    """The config.yaml of a run that is to go on.
+
+    Raises:
+        UserError: if there is none.
+    """
+    file = run / "config.yaml"
+    if not file.is_file():
+        raise UserError(
+            f"There is no run to go on with in {run}: it has no config.yaml. Name the folder of a "
+            "run, for example runs/orl-20260131-142501."
+        )
+    return file

@@ -17,6 +17,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from facenet_demo.networks import FaceNetwork
+from facenet_demo.system.fields import check_fields
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Schedule:
     warmup: float = 0.2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup must be at least 0 and below 1, not {self.warmup}.")
 
@@ -130,6 +132,7 @@ def go_on(
 
 
 def _check(settings: SGD | AdamW) -> None:
+    check_fields(settings)
     for name in ("lr", "weight_decay", "first_layer_weight_decay"):
         value = getattr(settings, name)
         if not 0 <= value < math.inf:

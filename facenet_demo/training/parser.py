@@ -163,7 +163,7 @@ def to_config(recipe: Recipe) -> Namespace:
         try:
             config = make_parser().parse_object(settings)
         except ArgumentError as error:
-            raise sentence(error) from error
+            raise sentence(error) from None
     return _checked(config)
 
 
@@ -192,9 +192,6 @@ def sentence(error: Exception, more: str = "") -> UserError:
 
 def _checked(config: Namespace) -> Namespace:
     keep_places(config)
-    seed = config["seed_everything"]
-    if seed is not True and seed < 0:
-        raise UserError(f"`seed` must be 0 or more, not {seed}.")
     check_settings(config["trainer"])
     return config
 

@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.files import remove_leftovers
+from facenet_demo.training.configs import config_of
 from facenet_demo.training.history import History
 from facenet_demo.training.interruption import RunProgress, read_progress
 from facenet_demo.training.loggers import loggers
@@ -104,8 +105,10 @@ def prepare(
         resume: folder of an interrupted run that is to go on.
 
     Raises:
+        TypeError: for arguments of other types.
         UserError: for settings or data that cannot be used.
     """
+    _check_types(recipe, callbacks)
     config = to_config(recipe)
     _seed(config)
     resumed = None if resume is None else _compare(config, resume)
@@ -134,6 +137,16 @@ def prepare(
     return Training(recipe, folder, trainer, task, data, watchers)
 
 
+def _check_types(recipe: Any, callbacks: Any) -> None:
+    if not isinstance(recipe, Recipe):
+        raise TypeError(
+            f"A training is made from a Recipe, not from {type(recipe).__name__}. Flags become one "
+            "by facenet_demo.training.cli.parse, a config by read_recipe."
+        )
+    if not isinstance(callbacks, Sequence) or not all(isinstance(c, Callback) for c in callbacks):
+        raise TypeError(f"callbacks must be a list of Lightning's callbacks, not {callbacks!r}.")
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Let a setting that its class refuses end in a sentence."""
@@ -157,7 +170,7 @@ def _seed(config: Namespace) -> None:
 
 def _compare(config: Namespace, folder: Path) -> _EarlierRun:
     """Look at what changed since the run began."""
-    file, last = folder / "config.yaml", last_checkpoint(folder)
+    file, last = config_of(folder), last_checkpoint(folder)
     own = [value for value in flat(as_plain(config)).values() if isinstance(value, str)]
     before = to_config(to_recipe(parse_config(["--config", str(file)], own, resumed=True)))
     changes = changed(*(flat(as_plain(each)) for each in (before, config)))

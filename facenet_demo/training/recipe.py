@@ -8,13 +8,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any
 
+import lightning.pytorch as pl
+
 from facenet_demo.data.datamodule import DataSettings
 from facenet_demo.networks import FaceCNN, NetworkSettings
+from facenet_demo.system.fields import check_fields
 from facenet_demo.training.objectives import Naming, Numbers, Objective
 from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule
 
@@ -47,6 +52,7 @@ class RunSettings:
     contact_sheet: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("patience", "draw_every", "measure_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}.")
@@ -78,7 +84,9 @@ class Recipe:
         seed: of all that is drawn by chance; True draws one.
 
     Raises:
-        ValueError: if the objective cannot learn what the data teach.
+        TypeError: for a value of another type than its field, also within another.
+        ValueError: for an argument that the Trainer does not have, a seed below 0, or if the
+            objective cannot learn what the data teach.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -89,9 +97,13 @@ class Recipe:
     torch_compile: bool = False
     run: RunSettings = field(default_factory=RunSettings)
     trainer: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: int | bool = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
+        _check_names(self.trainer)
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be 0 or more, not {self.seed}.")
         target = self.data.target
         if target not in self.objective.targets and self.objective == Naming():
             object.__setattr__(self, "objective", Numbers())
@@ -106,3 +118,12 @@ class Recipe:
         """The same training with another seed, and the photos split by it."""
         split = replace(self.data.split, seed=seed)
         return replace(self, seed=seed, data=replace(self.data, split=split))
+
+
+def _check_names(trainer: Mapping[str, Any]) -> None:
+    known = inspect.signature(pl.Trainer).parameters
+    for name in trainer:
+        if name not in known:
+            close = get_close_matches(str(name), known, 1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            raise ValueError(f"Lightning's Trainer has no argument {name}.{meant}")

@@ -35,6 +35,7 @@ from facenet_demo.training import summary
 from facenet_demo.training.evaluation import CalibrationResult, calibrate_and_test
 from facenet_demo.training.metrics import Score
 from facenet_demo.training.preparation import Training, prepare
+from facenet_demo.training.quiet import quieten_libraries
 from facenet_demo.training.recipe import Recipe
 from facenet_demo.training.refusals import in_words
 from facenet_demo.training.run_folder import environment, is_first_process
@@ -59,7 +60,7 @@ class TrainedRun:
 
 
 def train(
-    recipe: Recipe, callbacks: Sequence[Callback] = (), resume: Path | None = None
+    recipe: Recipe, callbacks: Sequence[Callback] = (), resume: Path | str | None = None
 ) -> TrainedRun:
     """Train, test, and fill the run folder.
 
@@ -69,9 +70,11 @@ def train(
         resume: folder of an interrupted run that is to go on.
 
     Raises:
+        TypeError: for arguments of other types.
         UserError: for settings or data that cannot be used.
     """
-    training = prepare(recipe, callbacks, resume)
+    quieten_libraries()
+    training = prepare(recipe, callbacks, None if resume is None else Path(resume))
     trainer, task, data, folder = (
         training.trainer, training.task, training.data, training.folder
     )  # fmt: skip

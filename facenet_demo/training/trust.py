@@ -89,13 +89,19 @@ def denied(error: Exception) -> str | None:
     return found and found[1]
 
 
-def refusal(name: str) -> NotImportedError:
+def refusal(name: str) -> UserError:
     """What is said of a name in a file that may not be imported."""
-    module = name.rpartition(".")[0] or name
+    module, _, kind = name.rpartition(".")
+    if module == "__main__":
+        return UserError(
+            f"A file names {kind}, which was defined in a script or notebook, where nothing else "
+            f"finds it. Move {kind} into a module, such as mine.py, and write mine in place of "
+            "__main__ into the file."
+        )
     return NotImportedError(
         f"A file names {name}, which is not part of this program: building it could run anything. "
-        f"If you know what it does, allow the module {module}.",
-        module,
+        f"If you know what it does, allow the module {module or name}.",
+        module or name,
     )
 
 

@@ -85,7 +85,7 @@ def test_one_that_is_alone_may_have_moved() -> None:
     ("module", "says"),
     [
         ("mine.shapes", r"defines it, mine\.shapes, first"),
-        ("__main__", "defines it first"),
+        ("__main__", "A script or notebook defined it: move it into a module"),
         (None, "defines it first"),
         (["mine"], "defines it first"),
         ("mine; rm -rf ~", "defines it first"),

@@ -13,6 +13,7 @@ from facenet_demo.data.records import Sample
 from facenet_demo.data.sources.layout import SplitFolders, people_folders
 from facenet_demo.data.sources.names import person_name
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.fields import check_fields
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class FaceSource(ABC):
     title: ClassVar[str]
     terms: ClassVar[str]
     citation: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def fetch(self) -> None:  # noqa: B027 - most data sets lie on disk already
         """Get the photos onto this machine if they are not there; safe to call again."""

@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
+from facenet_demo.system.fields import check_fields
 from facenet_demo.training.metrics import PhotoMean, Score
 from facenet_demo.training.objectives.base import Goal, Objective
 
@@ -36,6 +37,7 @@ class Naming(Objective):
     label_smoothing: float = 0.1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
                 f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}."
