@@ -15,18 +15,19 @@ from facenet_demo.training.task import FaceTask
 
 _SETTINGS = {field.name for field in fields(Recipe)}
 _OF_TASK = _SETTINGS & inspect.signature(FaceTask).parameters.keys()
-_OTHERS = {"seed": "seed_everything"}  # Lightning's name
+_SEED = "seed_everything"  # as Lightning calls it
 
 
 def flag(name: str) -> str | None:
     """The flag of a setting by its dotted name in a recipe; None if a recipe has none like it."""
-    first, dot, rest = name.partition(".")
+    first = name.partition(".")[0]
     if first not in _SETTINGS:
         return None
-    place = f"model.{first}" if first in _OF_TASK else _OTHERS.get(first, first)
-    return f"--{place}{dot}{rest}"
+    if first == "seed":
+        return f"--{_SEED}"
+    return f"--{'model.' * (first in _OF_TASK)}{name}"
 
 
 def in_recipe(name: str) -> str:
     """The dotted name in a recipe of what a config calls `name`."""
-    return {"seed_everything": "seed"}.get(name, name.removeprefix("model."))
+    return "seed" if name == _SEED else name.removeprefix("model.")
