@@ -117,8 +117,8 @@ def test_a_signal_ends_the_run_and_resuming_ends_it_as_if_nothing_had_happened(
         assert main(arguments(people_folder, tmp_path, workers)) == 128 + number
     assert signal.getsignal(number) == before
     (run,) = tmp_path.iterdir()
-    said = " ".join(capsys.readouterr().err.split())
-    assert "To go on: facenet-train --resume" in said
+    said = "".join(capsys.readouterr().err.split())  # a long path goes on in the next line
+    assert f"Togoon:facenet-train--resume{run}" in said
     done = checkpoint(run, "last")["global_step"]
     assert done == epoch * STEPS + step + 1
     assert main(["--resume", str(run)]) == 0
