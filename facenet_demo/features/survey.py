@@ -21,8 +21,8 @@ from facenet_demo.features.dissection import Dissection, PartThresholds
 from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
 from facenet_demo.features.selectivity import Pooling
+from facenet_demo.features.trace import IMAGES_AT_ONCE
 
-_BATCH = 64
 Result = TypeVar("Result")
 
 
@@ -65,11 +65,13 @@ def held_out_views(evidence: Evidence) -> Iterable[View]:
 
 
 def training_windows(evidence: Evidence) -> Iterable[View]:
-    return map(View, evidence.train_windows.split(_BATCH))
+    return map(View, evidence.train_windows.split(IMAGES_AT_ONCE))
 
 
 def held_out_windows(evidence: Evidence) -> Iterable[View]:
-    return map(View, evidence.test_windows.split(_BATCH), evidence.test_parts.split(_BATCH))
+    return map(
+        View, evidence.test_windows.split(IMAGES_AT_ONCE), evidence.test_parts.split(IMAGES_AT_ONCE)
+    )
 
 
 @dataclass(frozen=True, eq=False)

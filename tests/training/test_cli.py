@@ -329,7 +329,7 @@ def test_help_teaches() -> None:
     command = [sys.executable, str(ROOT / "scripts/train.py"), "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for word in ("configs/lfw.yaml", "--model.network.dropout", "--trainer.max_epochs",
-                 "--data.source.root", "Share of the answer that is spread"):  # fmt: skip
+                 "--data.source.root", "Naming tells people apart"):  # fmt: skip
         assert word in text
     lines = text.splitlines()
     assert lines[0] == "usage: train.py [--config FILE] [--SETTING VALUE ...]"
