@@ -196,7 +196,7 @@ def _check(recipe: Recipe, config: Namespace, data: FaceDataModule) -> bool:
     draws = config["trainer"]["logger"] is not False and data.facts.names_people
     if recipe.run.measure_every and not draws:
         raise UserError(
-            "`run.measure_every` has no effect here: it draws parts and people, in "
+            "`run.measure_every` has no effect here: it draws measures, in "
             "TensorBoard, where `data.target` is person."
         )
     return has_validation and limit != 0
