@@ -36,7 +36,7 @@ class RunSettings:
             "unknown".
         draw_every: Epochs between two pictures of kernels and activation maps in TensorBoard; 0
             switches all TensorBoard pictures off.
-        measure_every: Epochs between two measurements of each layer, of edges, parts and people, drawn
+        measure_every: Epochs between two measurements of each layer (edges, parts, people), drawn
             as curves in TensorBoard, with the progression after the test; 0, as it is, measures
             nothing. Each takes as long as a few epochs of ORL.
         contact_sheet: Write people.html into the run folder before training: the face that was
