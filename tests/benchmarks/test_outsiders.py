@@ -16,7 +16,7 @@ def test_figures_come_from_a_real_training(
 ) -> None:
     """One epoch; of 5 people one teaches, one sets the threshold and one judges it."""
     people = draw_people(tmp_path / "people", num_people=5, num_photos=5)
-    real_train = outsiders.train
+    real_train = outsiders.follow
 
     def short(args: list[str]) -> object:
         more = [
@@ -26,7 +26,7 @@ def test_figures_come_from_a_real_training(
         ]  # fmt: skip
         return real_train([*args, *more])
 
-    monkeypatch.setattr(outsiders, "train", short)
+    monkeypatch.setattr(outsiders, "follow", short)
     found = outsiders.run(1, people, tmp_path / "runs")
     assert found.seeds == [0]
     (metrics,) = found.metrics

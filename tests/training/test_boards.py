@@ -47,7 +47,7 @@ def test_the_lowest_validation_loss_in_the_chart_is_that_of_the_weights_kept(
     rows = run.data.split.rows["val"]
     labels = torch.from_numpy(run.data.split.labels[rows])
     with torch.no_grad():
-        losses = run.task.loss(run.task.network.eval()(run.data.windows(rows)), labels)
+        losses = run.task.goal.loss(run.task.network.eval()(run.data.windows(rows)), labels)
     assert lowest == pytest.approx(losses.mean().item(), abs=1e-5)
 
 

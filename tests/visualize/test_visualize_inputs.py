@@ -29,7 +29,9 @@ def test_a_run_is_named_by_its_folder_or_a_file_in_it(tmp_path: Path) -> None:
 
 
 def test_without_a_config_it_says_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"has no config\.yaml.* --config configs/orl\.yaml"):
+    with pytest.raises(
+        UserError, match=r"has no config\.yaml.* `config`, such as configs/orl\.yaml"
+    ):
         measured_on(tmp_path, None, TRAINED)
 
 
