@@ -67,7 +67,11 @@ class Look:
             file: "brightness/mean.png", below the report's folder pictures/; written as its ending
                 says.
             pixels: `(H, W, 3)` uint8.
-            kind, caption, network, layer, unit: see `report.Picture`.
+            kind: see `report.Picture`.
+            caption: see `report.Picture`.
+            network: see `report.Picture`.
+            layer: see `report.Picture`.
+            unit: see `report.Picture`.
         """
         file = f"pictures/{file}"
         with new_file(report_path(self.folder, file)) as temporary:
