@@ -9,7 +9,10 @@ its values exceeds as the part covers; IoU is then the intersection of that regi
 over all images, divided by their union. A part that always lies in the same place is overlapped by
 any unit that likes that place: hence the prior, and views that are shifted, turned and scaled.
 
-It takes two passes over the same views: `PartThresholds` finds where to cut, `PartOverlaps` counts.
+Where to cut is known only at the end. But a cell of the grid shows one part, and one in another
+image, so a table of how often each unit was at each level (see `levels`) in each part, filled in
+one pass, holds the overlap at every threshold. Of the grid, every second row and column is counted,
+the odd or the even ones by turns: neighbours tell much the same.
 
 What it cannot tell: whether the network uses the unit (see `ablation`).
 """
@@ -17,7 +20,6 @@ What it cannot tell: whether the network uses the unit (see `ablation`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,11 +28,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.features.levels import NUM_LEVELS, Levels, share_of_a_level
 from facenet_demo.features.observe import Instrument, View, observe
-from facenet_demo.features.statistics import Quantiles
 
 NUM_BLOCKS = 20
-_SAMPLED = 0.25  # of all cells tell ranks and quantiles as well
+_STEP = 2  # from one row or column of the grid that is counted to the next
+_SAMPLE = 10_000  # cells that show what values there are
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,6 @@ class Overlap:
         shared_other: `(N, U, K)` those of them that show the part in another image.
         masked: `(N, K)` cells that show the part.
         masked_other: `(N, K)` cells that show the part in the other images.
-        ranks: `(N, U, K)` sum over the cells of a part of the share of all the unit's values that
-            lie below.
-        sampled, total: `(N, K)` and `(N,)`, how many cells of the part, and of all, `ranks` saw.
     """
 
     active: np.ndarray
@@ -53,9 +53,6 @@ class Overlap:
     shared_other: np.ndarray
     masked: np.ndarray
     masked_other: np.ndarray
-    ranks: np.ndarray
-    sampled: np.ndarray
-    total: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,15 @@ class Dissection:
     """How far the units of a layer and the parts of a face go together.
 
     Attributes:
-        thresholds: `(U, K)` where each unit's map was cut for each part.
+        thresholds: `(U, K)` where each unit's map was cut for each part; infinity where it never
+            came near.
         overlap: the counts behind all scores.
+        auc: `(U, K)` area under the ROC curve of "this cell shows the part", in [0, 1].
     """
 
     thresholds: np.ndarray
     overlap: Overlap
+    auc: np.ndarray
 
     @property
     def num_blocks(self) -> int:
@@ -83,16 +83,6 @@ class Dissection:
     def prior(self) -> np.ndarray:
         """`(U, K)` the same with the masks of another image: what place alone gives."""
         return self.weighted(np.ones(self.num_blocks))[1]
-
-    @property
-    def auc(self) -> np.ndarray:
-        """`(U, K)` area under the ROC curve of "this cell shows the part", in [0, 1]."""
-        o = self.overlap
-        inside, total = o.sampled.sum(0), o.total.sum()
-        share = inside / total
-        with np.errstate(invalid="ignore", divide="ignore"):
-            area = (o.ranks.sum(0) / inside - share / 2) / (1 - share)
-        return np.where((share > 0) & (share < 1), area, 0.5).clip(0, 1)
 
     def weighted(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`iou` and `prior` with each block of images counted so often.
@@ -124,134 +114,128 @@ def dissect(
     Args:
         network: takes `View.images`.
         layers: dotted names.
-        views: run through twice, and must give the same both times.
+        views: run through once.
         num_parts: K.
         rotation_seed: mix the units of each layer by a random rotation first. Parts that are read
             from a rotated layer as well are not a matter of single units (the control of Bau et al.
             2017).
     """
-    thresholds = PartThresholds(num_parts, rotation_seed)
-    observe(network, layers, views, [thresholds])
-    overlaps = thresholds.next_pass()
+    overlaps = PartOverlaps(num_parts, rotation_seed=rotation_seed)
     observe(network, layers, views, [overlaps])
-    return overlaps.result()
+    if not (found := overlaps.result()):
+        raise ValueError("there are no images to dissect")
+    return found
 
 
-class PartThresholds(Instrument[np.ndarray]):
-    """The first pass: the value `(U, K)` that each unit exceeds in as large a share as parts cover.
+class PartOverlaps(Instrument[Dissection]):
+    """Counts at which levels each unit was in which parts.
+
+    The first images show what values there are.
 
     Args:
         num_parts: K.
+        num_blocks: N; batches are counted by turns as the first block's to the last's. It takes
+            some 2 N K kB for every unit.
         rotation_seed: mix the units of each layer by a random rotation first.
     """
 
-    def __init__(self, num_parts: int, rotation_seed: int | None = None) -> None:
+    def __init__(
+        self, num_parts: int, num_blocks: int = NUM_BLOCKS, rotation_seed: int | None = None
+    ) -> None:
         self.num_parts = num_parts
+        self.num_blocks = num_blocks
         self._rotation_seed = rotation_seed
         self._rotations: dict[str, torch.Tensor] = {}
-        self._covered: dict[str, np.ndarray] = {}  # (K,) cells of each part
-        self.quantiles: dict[str, Quantiles] = {}
+        self._tables: dict[str, _Table] = {}
 
     def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
-        parts = _parts(view)
-        maps = self.rotated(layer, maps)
-        if layer not in self.quantiles:
-            self.quantiles[layer] = Quantiles(maps.shape[1])
-            self._covered[layer] = np.zeros(self.num_parts)
-        self._covered[layer] += np.bincount(parts.flatten().cpu(), minlength=self.num_parts)
-        cells = _enlarge(maps, _size(parts), sample=True)
-        self.quantiles[layer].add(cells.transpose(0, 1).flatten(1))
+        if view.parts is None:
+            raise ValueError("the views do not say which parts they show, and cannot be dissected")
+        maps = self._rotated(layer, maps.float())
+        table = self._tables.setdefault(layer, _Table(self.num_blocks, self.num_parts))
+        table.add(*_sampled(maps, view.parts, table.num_batches))
 
-    def rotated(self, layer: str, maps: torch.Tensor) -> torch.Tensor:
-        """Maps `(B, U, h, w)` as float, their units mixed if that was asked for."""
-        maps = maps.float()
+    def result(self) -> dict[str, Dissection]:
+        return {layer: table.result() for layer, table in self._tables.items()}
+
+    def _rotated(self, layer: str, maps: torch.Tensor) -> torch.Tensor:
         if self._rotation_seed is None:
             return maps
         if layer not in self._rotations:
             self._rotations[layer] = _rotation(maps.shape[1], self._rotation_seed).to(maps.device)
         return torch.einsum("vu,buhw->bvhw", self._rotations[layer], maps)
 
-    def result(self) -> dict[str, np.ndarray]:
-        return {
-            layer: quantiles.above(self._covered[layer] / self._covered[layer].sum())
-            for layer, quantiles in self.quantiles.items()
-        }
 
-    def next_pass(self) -> PartOverlaps:
-        return PartOverlaps(self)
-
-
-class PartOverlaps(Instrument[Dissection]):
-    """The second pass, over the same views: where units exceed their thresholds.
+class _Table:
+    """How often each unit was at each level in each part, in blocks of images.
 
     Args:
-        first: the first pass, which is over.
-
-    Raises:
-        ValueError: it saw nothing.
+        num_blocks: N.
+        num_parts: K.
     """
 
-    def __init__(self, first: PartThresholds) -> None:
-        if not first.quantiles:
-            raise ValueError("there are no images to dissect")
-        self._first = first
-        self._thresholds = first.result()
-        self._counters = {
-            layer: _Counter(thresholds, first.quantiles[layer])
-            for layer, thresholds in self._thresholds.items()
-        }
+    def __init__(self, num_blocks: int, num_parts: int) -> None:
+        self.num_batches = 0
+        self._shape = num_blocks, num_parts
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []  # to be counted
+        self._levels: Levels | None = None
 
-    def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
-        self._counters[layer].add(self._first.rotated(layer, maps), _parts(view))
+    def add(self, values: torch.Tensor, parts: torch.Tensor) -> None:
+        """Count values `(U, B * P)` in parts `(B, P)`, as the next block's."""
+        self.num_batches += 1
+        self._waiting.append((values, parts))
+        if self._levels or sum(parts.numel() for _, parts in self._waiting) >= _SAMPLE:
+            self._count()
 
-    def result(self) -> dict[str, Dissection]:
-        return {
-            layer: Dissection(self._thresholds[layer], counter.result())
-            for layer, counter in self._counters.items()
-        }
+    def _count(self) -> Levels:
+        num_blocks, num_parts = self._shape
+        if self._levels is None:
+            sample = torch.cat([values for values, _ in self._waiting], dim=1)
+            self._levels = Levels(sample)
+            # In which parts of the same images, and of others. Whole numbers, exact up to 2^24.
+            self._counts = sample.new_zeros(num_blocks, len(sample), NUM_LEVELS, 2, num_parts)
+            self._places = self._levels.of_bin * 2 * num_parts  # of each bin, in a unit's table
+        for batch, (values, parts) in enumerate(
+            self._waiting, self.num_batches - len(self._waiting)
+        ):
+            block = self._counts[batch % num_blocks].flatten(1)  # a view
+            places = self._places.gather(1, self._levels.bins(values))
+            ones = torch.ones_like(values)
+            same, other = parts.flatten(), parts.roll(1, dims=0).flatten() + num_parts
+            for step in (same, other - same):
+                places += step
+                block.scatter_add_(1, places, ones)
+        self._waiting.clear()
+        return self._levels
+
+    def result(self) -> Dissection:
+        starts = self._count().starts
+        inside = self._counts.sum(0)[:, :, 0].double()  # (U, L, K)
+        of_level = inside.sum(2)
+        above = of_level.flip(1).cumsum(1).flip(1)  # (U, L), from each level on
+        share = inside[0].sum(0) / of_level[0].sum()
+        most = share + share_of_a_level(share) / 2
+        # The first level of each unit that is active, for each part, `(U, K)`.
+        levels = (above[..., None] > most * above[:, :1, None]).sum(1)
+        is_active = levels[..., None] <= torch.arange(NUM_LEVELS, device=levels.device)  # (U, K, L)
+        # The last K: in which part that is; the one before: in the same image, or in another.
+        active = torch.stack([is_active.float() @ block for block in self._counts.flatten(3)])
+        active = active.unflatten(3, (2, -1))  # (N, U, K, 2, K)
+        shared, shared_other = active.diagonal(dim1=2, dim2=4).unbind(2)  # (N, U, K)
+        masked, masked_other = self._counts[:, 0].sum(1).unbind(1)  # (N, K)
+        counted = (active[:, :, :, 0].sum(3), shared, shared_other, masked, masked_other)
+        return Dissection(
+            starts(levels).cpu().numpy(),
+            Overlap(*(count.double().cpu().numpy() for count in counted)),
+            _area(inside, of_level[..., None] - inside).cpu().numpy(),
+        )
 
 
-class _Counter:
-    """Adds up an `Overlap`."""
-
-    def __init__(self, thresholds: np.ndarray, quantiles: Quantiles) -> None:
-        self._thresholds = torch.from_numpy(thresholds).float()
-        self._quantiles = quantiles
-        self._num_batches = 0
-        num_units, num_parts = thresholds.shape
-        per_unit, per_part = (NUM_BLOCKS, num_units, num_parts), (NUM_BLOCKS, num_parts)
-        self._counts = Overlap(
-            active=np.zeros(per_unit), shared=np.zeros(per_unit), shared_other=np.zeros(per_unit),
-            masked=np.zeros(per_part), masked_other=np.zeros(per_part),
-            ranks=np.zeros(per_unit), sampled=np.zeros(per_part), total=np.zeros(NUM_BLOCKS),
-        )  # fmt: skip
-
-    def add(self, maps: torch.Tensor, parts: torch.Tensor) -> None:
-        """Count maps `(B, U, h, w)` and parts `(B, H, W)`, P cells, as the next block's."""
-        block, size = self._num_batches % NUM_BLOCKS, _size(parts)
-        self._num_batches += 1
-        num_parts = self._thresholds.shape[1]
-        masks = F.one_hot(parts.flatten(1), num_parts).transpose(1, 2).byte()  # (B, K, P)
-        counts = self._counts
-        others = masks.roll(1, dims=0)
-        cells = _enlarge(maps, size)  # (B, U, P)
-        thresholds = self._thresholds.to(maps.device)
-        for part in range(masks.shape[1]):
-            active = (cells > thresholds[:, part, None]).view(torch.uint8)
-            counts.active[block, :, part] += _count(active)
-            counts.shared[block, :, part] += _count(active & masks[:, part, None])
-            counts.shared_other[block, :, part] += _count(active & others[:, part, None])
-        counts.masked[block] += _count(masks)
-        counts.masked_other[block] += _count(others)
-        few = masks[:, :, _sample(size)].float()  # (B, K, p)
-        sample = _enlarge(maps, size, sample=True).transpose(0, 1)  # (U, B, p)
-        ranks = self._quantiles.ranks(sample.flatten(1).cpu()).view(sample.shape)
-        counts.ranks[block] += torch.einsum("ubp,bkp->uk", ranks, few.cpu()).numpy()
-        counts.sampled[block] += few.sum((0, 2)).cpu().numpy()
-        counts.total[block] += few.shape[0] * few.shape[2]
-
-    def result(self) -> Overlap:
-        return deepcopy(self._counts)  # which goes on counting
+def _area(inside: torch.Tensor, outside: torch.Tensor) -> torch.Tensor:
+    """Area under the ROC curve `(U, K)` of how often each level `(U, L, K)` is in and outside."""
+    lower = outside.cumsum(1) - outside / 2  # of the same level as good as half
+    pairs = inside.sum(1) * outside.sum(1)
+    return torch.where(pairs > 0, (inside * lower).sum(1) / pairs, 0.5)
 
 
 def _iou(shared: np.ndarray, active: np.ndarray, masked: np.ndarray) -> np.ndarray:
@@ -259,47 +243,35 @@ def _iou(shared: np.ndarray, active: np.ndarray, masked: np.ndarray) -> np.ndarr
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _count(ones: torch.Tensor) -> np.ndarray:
-    """Sum of 0s and 1s `(B, X, P)` uint8 over images and places: `(X,)`."""
-    if ones.shape[2] % 8 == 0:
-        # Eight counters in one word, none of which reaches 256: several times as fast.
-        words = ones.contiguous().view(torch.int64)
-        ones = torch.stack([part.sum(2) for part in words.split(255, dim=2)]).view(torch.uint8)
-        return ones.unflatten(2, (-1, 8)).sum((0, 1, 3)).cpu().numpy()
-    return ones.sum((0, 2)).cpu().numpy()
+def _sampled(
+    maps: torch.Tensor, parts: torch.Tensor, turn: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values `(U, B * P)` of maps `(B, U, h, w)`, and parts `(B, P)`, in some cells of the grid.
 
-
-def _parts(view: View) -> torch.Tensor:
-    if view.parts is None:
-        raise ValueError("the views do not say which parts they show, and cannot be dissected")
-    return view.parts
-
-
-def _size(parts: torch.Tensor) -> tuple[int, int]:
-    return parts.shape[1], parts.shape[2]
-
-
-def _enlarge(maps: torch.Tensor, size: tuple[int, int], sample: bool = False) -> torch.Tensor:
-    """Maps `(B, U, h, w)` on a grid of `size`, bilinear: `(B, U, P)`, or a sample of the cells."""
-    if maps.shape[2:] == size:
-        return maps.flatten(2)[..., _sample(size)] if sample else maps.flatten(2)
-    return maps.flatten(2) @ _weights(tuple(maps.shape[2:]), size, sample).to(maps.device)
+    Args:
+        maps: enlarged to the grid, bilinear.
+        parts: `(B, H, W)`, a grid.
+        turn: number of the batch; of four that follow each other every cell comes once.
+    """
+    starts = [(turn >> axis) % min(_STEP, parts.shape[1 + axis]) for axis in (0, 1)]
+    rows, columns = (slice(start, None, _STEP) for start in starts)
+    maps = maps.transpose(0, 1)  # (U, B, h, w)
+    if maps.shape[2:] == parts.shape[1:]:
+        maps = maps[:, :, rows, columns]
+    else:
+        # One axis after the other, as products of matrices: many times as fast as interpolate.
+        for axis in (1, 0):
+            weights = _weights(maps.shape[3], parts.shape[1 + axis], starts[axis]).to(maps.device)
+            enlarged = maps.reshape(-1, len(weights)) @ weights
+            maps = enlarged.view(*maps.shape[:3], -1).transpose(2, 3)
+    return maps.flatten(1), parts[:, rows, columns].flatten(1)
 
 
 @cache
-def _weights(small: tuple[int, int], large: tuple[int, int], sample: bool) -> torch.Tensor:
-    """The matrix `(h * w, P)` of bilinear enlargement."""
-    unit = torch.eye(small[0] * small[1]).view(-1, 1, *small)
-    enlarged = F.interpolate(unit, size=large, mode="bilinear", align_corners=False).flatten(1)
-    return enlarged[:, _sample(large)].contiguous() if sample else enlarged
-
-
-@cache
-def _sample(size: tuple[int, int]) -> torch.Tensor:
-    """Some cells of a grid, by lot, the same every time."""
-    num_cells = size[0] * size[1]
-    drawn = np.random.default_rng(0).permutation(num_cells)[: max(1, round(_SAMPLED * num_cells))]
-    return torch.from_numpy(np.sort(drawn))
+def _weights(small: int, large: int, start: int) -> torch.Tensor:
+    """The matrix `(small, P)` of linear enlargement to every second cell of `large`."""
+    enlarged = F.interpolate(torch.eye(small)[None], size=large, mode="linear")[0]
+    return enlarged[:, start::_STEP].contiguous()
 
 
 def _rotation(size: int, seed: int) -> torch.Tensor:

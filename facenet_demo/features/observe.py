@@ -15,7 +15,7 @@ and used in a loop of one's own:
                 patches.add(layer, maps_of(trace[layer]), View(images))
             show(patches.result())
 
-There are `Pooling`, `Patches`, `TopMaps`, `PartThresholds`, ...; one of your own is a subclass of
+There are `Pooling`, `Patches`, `TopMaps`, `PartOverlaps`, ...; one of your own is a subclass of
 `Instrument` with two methods.
 """
 
@@ -65,13 +65,6 @@ class Instrument(ABC, Generic[Result]):
     @abstractmethod
     def result(self) -> dict[str, Result]:
         """Layer -> what was found so far; empty before the first batch."""
-
-    def next_pass(self) -> Instrument[Any] | None:
-        """What looks at the same batches once more, with what is known now; None: once is enough.
-
-        Its result is then the one that counts.
-        """
-        return None
 
 
 def observe(

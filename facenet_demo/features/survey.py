@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.dissection import Dissection, PartThresholds
+from facenet_demo.features.dissection import Dissection, PartOverlaps
 from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
 from facenet_demo.features.selectivity import Pooling
@@ -88,11 +88,12 @@ class Reading(Generic[Result]):
 
 
 def _dissecting(evidence: Evidence, seed: int) -> Instrument[Any]:
-    return PartThresholds(len(evidence.part_names))
+    return PartOverlaps(len(evidence.part_names))
 
 
 def _dissecting_rotated(evidence: Evidence, seed: int) -> Instrument[Any]:
-    return PartThresholds(len(evidence.part_names), rotation_seed=seed)
+    # One block: no interval is drawn from it.
+    return PartOverlaps(len(evidence.part_names), num_blocks=1, rotation_seed=seed)
 
 
 # The mean of each map `(N, U)` for each window.
@@ -154,7 +155,7 @@ def survey(
     readings: Iterable[Reading[Any]],
     seed: int = 0,
 ) -> Survey:
-    """Take readings, each kind of photos shown as often as the most demanding instrument needs.
+    """Take readings, each kind of photos shown once.
 
     Args:
         network: takes `evidence`'s images.
@@ -168,16 +169,8 @@ def survey(
     found: dict[Reading[Any], dict[str, Any]] = {}
     for photos in dict.fromkeys(reading.photos for reading in wanted):
         at_work = {r: r.instrument(evidence, seed) for r in wanted if r.photos is photos}
-        while at_work:
-            observe(network, layers, photos(evidence), list(at_work.values()))
-            again = {}
-            for reading, instrument in at_work.items():
-                following = instrument.next_pass()
-                if following is None:
-                    found[reading] = instrument.result()
-                else:
-                    again[reading] = following
-            at_work = again
+        observe(network, layers, photos(evidence), list(at_work.values()))
+        found |= {reading: instrument.result() for reading, instrument in at_work.items()}
     return Survey(
         evidence=evidence,
         seed=seed,

@@ -9,7 +9,7 @@ from hand_set import ColourUnits
 from test_dissection import planted
 from torch import nn
 
-from facenet_demo.features.dissection import PartThresholds, dissect
+from facenet_demo.features.dissection import PartOverlaps, dissect
 from facenet_demo.features.maps import MapsOf, TopMaps
 from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.patches import Patches, top_patches
@@ -57,24 +57,21 @@ def test_any_number_of_instruments_costs_one_pass_and_changes_no_result() -> Non
 
 def test_instruments_work_in_a_loop_of_ones_own_and_are_read_at_any_time() -> None:
     network, views = ColourUnits(), planted(12)
-    thresholds = PartThresholds(num_parts=3)
-    patches = Patches(k=2)
+    overlaps, patches = PartOverlaps(num_parts=3), Patches(k=2)
     assert patches.result() == {}
     for view in views:
         with evaluating(network), Trace(network, ["maps"]) as trace:
             network(view.images)
-        for instrument in (thresholds, patches):
+        for instrument in (overlaps, patches):
             instrument.add("maps", maps_of(trace["maps"]), view)
         assert patches.result()["maps"].scores.shape == (4, 2)
-        assert thresholds.result()["maps"].shape == (4, 3)
-    overlaps = thresholds.next_pass()
-    observe(network, ["maps"], views[:1], [overlaps])
-    early = overlaps.result()["maps"]
-    counted = early.overlap.active.sum()
-    observe(network, ["maps"], views[1:], [overlaps])
-    assert early.overlap.active.sum() == counted, "it stays as it was read"
+    found = overlaps.result()["maps"]
     expected = dissect(network, ["maps"], views, num_parts=3)["maps"]
-    assert np.array_equal(overlaps.result()["maps"].iou, expected.iou)
+    assert np.array_equal(found.iou, expected.iou)
+    counted = found.overlap.active.sum()
+    observe(network, ["maps"], views[:1], [overlaps])
+    assert found.overlap.active.sum() == counted, "it stays as it was read"
+    assert overlaps.result()["maps"].overlap.active.sum() != counted
 
 
 def test_a_network_is_left_as_it_was() -> None:
@@ -86,6 +83,6 @@ def test_a_network_is_left_as_it_was() -> None:
 
 def test_what_cannot_be_dissected_is_said() -> None:
     with pytest.raises(ValueError, match="do not say which parts"):
-        observe(ColourUnits(), ["maps"], [photos()], [PartThresholds(3)])
+        observe(ColourUnits(), ["maps"], [photos()], [PartOverlaps(3)])
     with pytest.raises(ValueError, match="no images to dissect"):
         dissect(ColourUnits(), ["maps"], [], 3)

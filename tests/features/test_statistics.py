@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
-from facenet_demo.features.statistics import Quantiles, TopK
+from facenet_demo.features.statistics import TopK
 
 
 def test_top_k_of_a_stream_are_those_of_all() -> None:
@@ -27,42 +26,3 @@ def test_fewer_than_k() -> None:
         top.result()
     top.add(torch.tensor([[1.0], [3.0]]), torch.tensor([[5], [6]]))
     assert top.result().ids.tolist() == [[6, 5]]
-
-
-@pytest.mark.parametrize("first", [100, 5000], ids=["few first", "many first"])
-def test_ranks_of_quantiles_are_right_to_a_thousandth(first: int) -> None:
-    rng = np.random.default_rng(0)
-    values = np.stack(
-        [
-            rng.normal(size=200_000),
-            np.maximum(rng.normal(size=200_000), 0),  # as a rectifier gives
-            rng.exponential(size=200_000) ** 2,  # a long tail: the range grows
-            -rng.exponential(size=200_000),
-        ]
-    ).astype(np.float32)
-    quantiles = Quantiles(4)
-    for some in np.split(values, [first, 40_000, 41_000], axis=1):
-        quantiles.add(torch.from_numpy(some))
-    for share in (0.4, 0.1, 0.02, 0.005):
-        cut = quantiles.above(share)
-        for unit, at in zip(values, cut, strict=True):
-            assert (unit > at).mean() == pytest.approx(share, abs=0.001)
-    both = quantiles.above(np.array([0.4, 0.02]))
-    assert both[:, 1] == pytest.approx(quantiles.above(0.02))
-
-
-def test_values_that_never_change_have_their_value_as_quantile() -> None:
-    quantiles = Quantiles(1)
-    quantiles.add(torch.full((1, 100), 3.0))
-    assert quantiles.above(0.1)[0] == pytest.approx(3)
-    with pytest.raises(ValueError, match="nothing"):
-        Quantiles(1).above(0.1)
-
-
-def test_ranks_are_shares_of_what_lies_below() -> None:
-    quantiles = Quantiles(2)
-    values = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 20_000))).float()
-    quantiles.add(values)
-    ranks = quantiles.ranks(torch.tensor([[0.0, 1.0], [-1.0, 0.5]]))
-    expected = [[0.5, 0.8413], [0.1587, 0.6915]]
-    assert ranks.numpy() == pytest.approx(np.array(expected), abs=0.01)

@@ -19,7 +19,7 @@ def test_what_several_measures_read_is_read_once() -> None:
     measure(network, ["maps", "maps.colour"], shown, num_replicates=0,
             also=(CHOSEN_ROTATED, HELD_OUT_ROTATED))  # fmt: skip
     views, windows, fields = 10, 1, 2  # batches; of 32 pixels one on each axis
-    assert calls[False] == 2 * (2 * views + windows) + fields, "of training and of test"
+    assert calls[False] == 2 * (views + windows) + fields, "of training and of test"
 
 
 def test_a_reading_that_was_not_taken_is_said() -> None:
