@@ -45,6 +45,7 @@ TESTED_ELSEWHERE = {
     "report/measures": "texts alone; report/test_page.py finds each on the page",
     "search/command": "search/test_study.py: from command to winner",
     "system/errors": "one class without anything in it",
+    "system/interrupts": "system/test_start.py: in commands that are stopped",
     "training/arguments": "training/test_cli.py: flags and files in any order",
     "training/history": "training/test_interruption.py: it comes back whole",
     "training/objectives/base": "training/objectives/test_naming.py: it is abstract",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from rich.text import Text
 
 from facenet_demo.system.errors import UserError
+from facenet_demo.system.interrupts import begin
 from facenet_demo.system.registry import NotImportedError
 from facenet_demo.system.terminal import console
 
@@ -35,10 +36,11 @@ def exit_code(
     """Run a command; returns its exit code, 2 for wrong use and full disks, 130 after Ctrl-C.
 
     Args:
-        command: what is run; returns its own exit code.
+        command: what is run, when all that it needs is imported; returns its own exit code.
         interrupted: what "Interrupted" is followed by, or what says so when it comes to that.
         readable: what is done to the text of an error before it is shown.
     """
+    begin()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As Python does for standard error: what the terminal cannot show is an escape, no end.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -11,29 +11,22 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 
-_CODE = 128 + signal.SIGINT
+from facenet_demo.system import interrupts
 
 
 def start(module: str) -> int:
-    """Import a module and run its `main`; returns the exit code."""
-    # In the background it may be ignored.
-    watched = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if watched:
-        # Raised in the midst of an import, KeyboardInterrupt becomes whatever that package makes of
-        # it. Nothing has begun that would have to be ended: the process just goes.
-        signal.signal(signal.SIGINT, _leave)
-    main = _main(module)
-    if watched:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Import a module and run its `main`; returns the exit code.
+
+    Until `main` calls `exits.exit_code`, it may go on importing: Ctrl-C ends the process at once.
+    """
+    watched = interrupts.watch()
     try:
-        return main()
-    except KeyboardInterrupt:  # before the command watched for it, or while it ended
+        return _run(module)
+    except KeyboardInterrupt:  # while the command ended
         os.write(2, b"Interrupted.\n")
-        return _CODE
+        return interrupts.EXIT_CODE
     finally:
         with suppress(OSError, ValueError):  # nobody reads it any more
             sys.stdout.flush()
@@ -42,18 +35,13 @@ def start(module: str) -> int:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _main(module: str) -> Callable[[], int]:
+def _run(module: str) -> int:
     try:
-        return importlib.import_module(module).main
+        return importlib.import_module(module).main()
     except ModuleNotFoundError as error:
         from facenet_demo.system.exits import exit_code
 
         def missing(error: ModuleNotFoundError = error) -> int:
             raise error
 
-        return lambda: exit_code(missing, "")
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"Interrupted before it began.\n")
-    os._exit(_CODE)
+        return exit_code(missing, "")

@@ -27,7 +27,7 @@ def installed(command: str, *args: str, path: Path = ROOT) -> subprocess.Complet
 
 def test_ctrl_c_while_an_installed_command_imports_its_packages(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
-    done = installed("predict", path=tmp_path)
+    done = installed("predict", "runs/x", "photo.jpg", path=tmp_path)
     assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
 
 

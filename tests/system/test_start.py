@@ -39,8 +39,23 @@ def test_ctrl_c_while_packages_are_imported(module: str, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
 
 
-def test_ctrl_c_before_a_command_watches_for_it(tmp_path: Path) -> None:
-    done = started(tmp_path, f"def main():\n    {STOP}    return 0\n")
+def test_ctrl_c_while_a_command_imports_what_its_arguments_ask_for(tmp_path: Path) -> None:
+    (tmp_path / "heavy.py").write_text(STOP)
+    done = started(tmp_path, "def main():\n    import heavy\n    return 0\n")
+    assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
+
+
+def test_ctrl_c_once_a_command_has_begun_is_its_own(tmp_path: Path) -> None:
+    work = f"def work():\n    {STOP}    return 0\n"
+    module = f"from facenet_demo.system.exits import exit_code\n{work}"
+    done = started(tmp_path, f"{module}def main():\n    return exit_code(work, ' at work.')\n")
+    assert (done.returncode, done.stderr) == (130, "Interrupted at work.\n")
+
+
+def test_ctrl_c_while_a_command_ends(tmp_path: Path) -> None:
+    module = "from facenet_demo.system.exits import exit_code\n"
+    module += f"def main():\n    exit_code(int, '')\n    {STOP}    return 0\n"
+    done = started(tmp_path, module)
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
@@ -72,8 +87,13 @@ def test_a_command_keeps_its_code(tmp_path: Path) -> None:
     assert started(tmp_path, "def main():\n    return 7\n").returncode == 7
 
 
-def test_a_missing_package_is_named(tmp_path: Path) -> None:
-    done = started(tmp_path, "import optuna_of_another_name\n")
+@pytest.mark.parametrize(
+    "module",
+    ["import optuna_of_another_name\n", "def main():\n    import optuna_of_another_name\n"],
+    ids=["at the top", "after parsing"],
+)
+def test_a_missing_package_is_named(module: str, tmp_path: Path) -> None:
+    done = started(tmp_path, module)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: the package optuna_of_another_name is missing")
 
