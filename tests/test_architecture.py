@@ -17,7 +17,7 @@ MAP = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 FLOORS = [line.split() for line in MAP.split("```floors\n")[1].split("```")[0].splitlines()]
 HOUSE = Package(FOLDER, FLOORS)
 # To standard output: what programs, and processes that started one, read.
-MAY_PRINT = {"predict/command.py", "predict/onnx_trial.py", "benchmarks/features.py"}
+MAY_PRINT = {"predict/output.py", "predict/onnx_trial.py", "benchmarks/features.py"}
 
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
@@ -37,9 +37,12 @@ TESTED_ELSEWHERE = {
     "features/measures/people": "features/test_progression.py: high where people were built in",
     "features/measures/probe": "features/test_progression.py: high where people were built in",
     "features/verdicts": "features/test_progression.py: on measures made up",
+    "predict/copies": "predict/test_command.py and test_output.py: in whole runs of predict.py",
     "predict/enrollment": "predict/test_gallery.py: what it makes is a gallery",
+    "predict/export_command": "predict/test_export.py: from command to file",
     "predict/models": "predict/test_export.py: a checkpoint and its ONNX answer alike",
     "predict/naming": "predict/test_predictor.py: thresholds and rates",
+    "predict/naming_files": "predict/test_command.py: whole runs of predict.py",
     "predict/results": "types alone; predict/test_output.py writes them",
     "report/contents": "types alone; report/test_writer.py writes them",
     "report/measures": "texts alone; report/test_page.py finds each on the page",

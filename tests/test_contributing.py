@@ -64,14 +64,14 @@ print([main([*sys.argv[1:], *settings]), main(["--import=odd", *settings, "--mod
 # Each as it is, then told of the modules.
 AFTERWARDS = """
 import sys
-from facenet_demo.predict import command, export
+from facenet_demo.predict import command, export_command
 from facenet_demo.visualize import command as visualize
 
 run, photos, *told = sys.argv[1:]
 print([
-    command.main([run, photos]), export.main([run]), visualize.main([run]),
+    command.main([run, photos]), export_command.main([run]), visualize.main([run]),
     command.main([run, photos, *told, "--json=faces.jsonl"]),
-    export.main([run, *told]),
+    export_command.main([run, *told]),
     visualize.main([run, *told, "--num-views=40", "--output=report"]),
 ])
 """

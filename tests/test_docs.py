@@ -22,7 +22,7 @@ PAGES = [
 ]
 COMMANDS = {
     "benchmark.py": "facenet_demo.benchmarks.command",
-    "export.py": "facenet_demo.predict.export",
+    "export.py": "facenet_demo.predict.export_command",
     "predict.py": "facenet_demo.predict.command",
     "tune.py": "facenet_demo.search.command",
     "visualize.py": "facenet_demo.visualize.command",

@@ -1,4 +1,4 @@
-"""A trained network as one ONNX file that stands alone: scripts/export.py.
+"""A trained network as one ONNX file that stands alone.
 
     export(load_model("runs/orl-20260131-142501"), Path("model.onnx"))
 
@@ -9,7 +9,6 @@ metadata entry `facenet_demo` is JSON with what one must know to use it.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import warnings
 from collections.abc import Sequence
@@ -28,27 +27,14 @@ from facenet_demo.predict.models import (
     load_model,
     onnx_description,
 )
-from facenet_demo.system.commands import as_called
 from facenet_demo.system.errors import UserError
-from facenet_demo.system.exits import exit_code
 from facenet_demo.system.files import new_file
-from facenet_demo.system.imports import add_import_flag, import_modules
-from facenet_demo.system.terminal import console
+from facenet_demo.system.imports import import_modules
 
 LARGEST_DIFFERENCE = 1e-4
 OPSET = 18
 OUTPUTS = ("probabilities", "logits", "embedding")
 _BATCH_SIZES = (1, 2, 7)
-
-DESCRIPTION = """
-Write a trained network as an ONNX file, and check that it answers as the network does.
-
-  python scripts/export.py runs/orl-20260131-142501                  writes model.onnx there
-  python scripts/export.py runs/.../checkpoints/last.ckpt last.onnx
-  python scripts/predict.py model.onnx photo.jpg                     uses it
-
-Needs the extra: pip install "facenet_demo[onnx]"
-"""
 
 
 @dataclass(frozen=True)
@@ -100,6 +86,32 @@ def export(model: TorchModel, path: Path) -> Check:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def export_run(run: Path, file: Path | None = None, modules: Sequence[str] = ()) -> str:
+    """Write the network of a run; returns a sentence on what was written.
+
+    Args:
+        run: a run folder or a checkpoint.
+        file: to write; model.onnx in the run folder, or beside the checkpoint, if None.
+        modules: dotted names of Python modules to import: the network may be one of theirs.
+
+    Raises:
+        UserError: for a run or a name of a file that cannot be used, and as `export`.
+    """
+    import_modules(modules)
+    model = load_model(run)
+    if not isinstance(model, TorchModel):
+        raise UserError(f"{run} is an ONNX file already.")
+    path = file or (run if run.is_dir() else run.parent) / "model.onnx"
+    if path.suffix != ".onnx":
+        raise UserError(f"The file's name must end in .onnx, not {path.suffix or path}.")
+    result = export(model, path)
+    return (
+        f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
+        f"Same first guess as PyTorch on {result.num_faces} random faces, logits differ by at most "
+        f"{result.difference:.1g}."
+    )
+
+
 def _onnx_bytes(model: TorchModel) -> bytes:
     import onnx
 
@@ -139,33 +151,3 @@ def check(model: TorchModel, exported: OnnxModel) -> Check:
         if not worst <= LARGEST_DIFFERENCE or not torch.equal(ours.argmax(1), theirs.argmax(1)):
             raise UserError(f"The ONNX file answers differently (logits by {worst:.1g}); not kept.")
     return Check(worst, sum(_BATCH_SIZES))
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Export the network of a command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=as_called(DESCRIPTION), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, help="a run folder or a checkpoint")
-    parser.add_argument("file", type=Path, nargs="?", help="the file to write, *.onnx")
-    add_import_flag(parser, "for a network of your own: the Python module that defines it")
-    settings = parser.parse_args(args)
-    return exit_code(lambda: _run(settings), "; nothing was written.")
-
-
-def _run(settings: argparse.Namespace) -> int:
-    import_modules(settings.modules)
-    model = load_model(settings.model)
-    if not isinstance(model, TorchModel):
-        raise UserError(f"{settings.model} is an ONNX file already.")
-    folder = settings.model if settings.model.is_dir() else settings.model.parent
-    path = settings.file or folder / "model.onnx"
-    if path.suffix != ".onnx":
-        raise UserError(f"The file's name must end in .onnx, not {path.suffix or path}.")
-    result = export(model, path)
-    console.print(
-        f"{path}: {path.stat().st_size / 1e6:.1f} MB, {len(model.people)} people. "
-        f"Same first guess as PyTorch on {result.num_faces} random faces, logits differ by at most "
-        f"{result.difference:.1g}."
-    )
-    return 0

@@ -8,8 +8,11 @@ from __future__ import annotations
 import csv
 import json
 import os.path
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TextIO, TypeAlias
 
 from rich.table import Table
@@ -23,7 +26,9 @@ from facenet_demo.predict.results import (
     Prediction,
     VideoResult,
 )
-from facenet_demo.system.files import json_value
+from facenet_demo.system.errors import UserError
+from facenet_demo.system.exits import write_for_programs
+from facenet_demo.system.files import json_value, make_folder, naming
 from facenet_demo.system.texts import printable
 
 Result: TypeAlias = PhotoResult | VideoResult
@@ -67,6 +72,31 @@ def csv_writer(file: TextIO) -> csv.DictWriter:
     writer = csv.DictWriter(file, CSV_COLUMNS, restval="", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     return writer
+
+
+@contextmanager
+def for_programs(lines: Path | None, table: Path | None) -> Iterator[Callable[[Result], None]]:
+    """Files to write results into as they come: call what it yields with each.
+
+    Args:
+        lines: of JSON, one for each result; - is standard output, None no file.
+        table: CSV with its heads, likewise.
+
+    Raises:
+        UserError: if one cannot be opened.
+    """
+    with ExitStack() as files:
+        writers: list[Callable[[Result], None]] = []
+        if lines is not None:
+            writers.append(_line_writer(lines, files.enter_context(_opened(lines))))
+        if table is not None:
+            writers.append(_row_writer(table, files.enter_context(_opened(table))))
+
+        def write(result: Result) -> None:
+            for writer in writers:
+                writer(result)
+
+        yield write
 
 
 def photo_table(results: Sequence[PhotoResult]) -> Table:
@@ -130,6 +160,42 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(int(minutes), 60)
     start = f"{hours}:{minutes:02d}" if hours else str(minutes)
     return f"{start}:{rest:04.1f}"
+
+
+def _line_writer(path: Path, file: TextIO) -> Callable[[Result], None]:
+    def write(result: Result) -> None:
+        with naming(path):
+            print(json_line(result), file=file, flush=True)
+
+    return write
+
+
+def _row_writer(path: Path, file: TextIO) -> Callable[[Result], None]:
+    writer = csv_writer(file)
+
+    def write(result: Result) -> None:
+        with naming(path):
+            writer.writerows(csv_rows(result))
+            file.flush()
+
+    return write
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """A file for programs, in UTF-8 whatever the terminal's encoding; - is standard output."""
+    if path == Path("-"):
+        write_for_programs()
+        yield sys.stdout
+        return
+    try:
+        make_folder(path.parent)
+        # Not under a temporary name: what is finished is to be there if the run is stopped.
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    with naming(path), file:
+        yield file
 
 
 def _table(*heads: str) -> Table:

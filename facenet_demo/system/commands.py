@@ -20,7 +20,7 @@ train = partial(start, "facenet_demo.training.cli")
 visualize = partial(start, "facenet_demo.visualize.command")
 predict = partial(start, "facenet_demo.predict.command")
 tune = partial(start, "facenet_demo.search.command")
-export = partial(start, "facenet_demo.predict.export")
+export = partial(start, "facenet_demo.predict.export_command")
 benchmark = partial(start, "facenet_demo.benchmarks.command")  # a script only
 
 

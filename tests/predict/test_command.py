@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import os
@@ -14,11 +15,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from facenet_demo.predict import command
-from facenet_demo.predict.command import _copies, main
+from facenet_demo.predict.command import _parser, main
+from facenet_demo.predict.copies import FileNamer, places_of_copies
 from facenet_demo.predict.inputs import InputFiles
 from facenet_demo.predict.output import CSV_COLUMNS, photo_table
+from facenet_demo.predict.predictor import Predictor
 from facenet_demo.predict.results import SCHEMA, PhotoResult
+from facenet_demo.predict.video import predict_video
 from facenet_demo.training.cli import CONFIGS
 
 
@@ -180,7 +183,7 @@ def test_no_copy_is_written_over_another() -> None:
     found = InputFiles()
     for number, place in enumerate(places):
         found.add(Path(str(number)), Path(place), "video" if place.endswith("mp4") else "photo")
-    copies = [str(copy) for copy in _copies(found)]
+    copies = [str(copy) for copy in places_of_copies(found)]
     assert copies == [
         "a.jpg", "a-2.jpg", "a-2-2.jpg", "a.png.jpg", "a.png-2.jpg", "sub/a.jpg", "a.mp4",
         "a-2.mp4",
@@ -219,14 +222,14 @@ def test_ctrl_c_keeps_what_is_finished(
     run_folder: Path, orl_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
-    named = command._Work.__call__
+    named = FileNamer.__call__
 
-    def stopped(self: command._Work, item: tuple[Path, Path]) -> object:
+    def stopped(self: FileNamer, item: tuple[Path, Path]) -> object:
         if item[0].name == "3.pgm":
             raise KeyboardInterrupt
         return named(self, item)
 
-    monkeypatch.setattr(command._Work, "__call__", stopped)
+    monkeypatch.setattr(FileNamer, "__call__", stopped)
     files = [str(orl_root / f"s1/{number}.pgm") for number in (1, 2, 3, 4)]
     assert main([str(run_folder), *files, "--json", str(tmp_path / "a"), "--threads", "1"]) == 130
     assert [Path(row["file"]).name for row in rows(tmp_path / "a")] == ["1.pgm", "2.pgm"]
@@ -275,6 +278,15 @@ def test_wrong_flags_are_exit_code_2(args: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(args)
     assert exit_.value.code == 2
+
+
+def test_what_is_not_said_is_as_in_python() -> None:
+    said = _parser().parse_args(["run", "photo.jpg"])
+    photos = inspect.signature(Predictor).parameters
+    assert said.top == photos["num_guesses"].default
+    assert said.search_side == photos["search_side"].default
+    assert said.max_megapixels * 1_000_000 == photos["max_pixels"].default
+    assert said.every == inspect.signature(predict_video).parameters["every"].default
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture) -> None:

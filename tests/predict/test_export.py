@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from facenet_demo.predict import Predictor
-from facenet_demo.predict.export import check, export, main
+from facenet_demo.predict.export import check, export
+from facenet_demo.predict.export_command import main
 from facenet_demo.predict.models import OnnxModel, Scores, TorchModel, load_model
 from facenet_demo.system.errors import UserError
 

@@ -14,8 +14,10 @@ import yaml
 from PIL import Image
 
 from facenet_demo.faces.photos import ImageError, Photo
-from facenet_demo.predict import command
+from facenet_demo.predict import Predictor, copies, naming_files
 from facenet_demo.predict.command import main
+from facenet_demo.predict.copies import FileNamer
+from facenet_demo.predict.inputs import find_files
 from facenet_demo.predict.output import csv_rows, csv_writer
 from facenet_demo.predict.results import Guess, PhotoResult, Prediction
 from facenet_demo.system.errors import UserError
@@ -135,7 +137,7 @@ def test_a_photo_that_goes_before_it_is_drawn_is_said(
     def gone(*args: object) -> Photo:
         raise ImageError("no such file")
 
-    monkeypatch.setattr(command, "read_photo", gone)
+    monkeypatch.setattr(copies, "read_photo", gone)
     args = [str(run_folder), str(orl_root / "s1/1.pgm"), "--annotate", str(tmp_path / "named")]
     assert main([*args, "--json", str(tmp_path / "a")]) == 1
     assert rows(tmp_path / "a")["1.pgm"]["error"] == "not annotated: no such file"
@@ -150,10 +152,8 @@ def test_where_no_copy_can_be_written_the_work_ends(
         def save(self, *args: object, **settings: object) -> None:
             Path("/dev/full").write_text("more than there is room for")
 
-    monkeypatch.setattr(command, "annotate", lambda photo, faces: Full())
-    work = command._Work(
-        command.Predictor(run_folder), 5, tmp_path, command.find_files([orl_root / "s1/1.pgm"])
-    )
+    monkeypatch.setattr(copies, "annotate", lambda photo, faces: Full())
+    work = FileNamer(Predictor(run_folder), 5, tmp_path, find_files([orl_root / "s1/1.pgm"]))
     with pytest.raises(UserError, match=r"1\.jpg cannot be written: No space left on device"):
         work((orl_root / "s1/1.pgm", Path("1.jpg")))
 
@@ -173,13 +173,13 @@ def test_a_second_ctrl_c_says_how_far_it_came(
     def stopped(*args: object) -> None:
         raise KeyboardInterrupt
 
-    named = command._Work.__call__
+    named = FileNamer.__call__
 
-    def stopped_at_third(self: command._Work, item: tuple[Path, Path]) -> object:
+    def stopped_at_third(self: FileNamer, item: tuple[Path, Path]) -> object:
         return stopped() if item[0].name == "3.pgm" else named(self, item)
 
-    monkeypatch.setattr(command._Work, "__call__", stopped_at_third)
-    monkeypatch.setattr(command, "_conclude", stopped)
+    monkeypatch.setattr(FileNamer, "__call__", stopped_at_third)
+    monkeypatch.setattr(naming_files, "_conclude", stopped)
     files = [str(orl_root / f"s1/{number}.pgm") for number in (1, 2, 3, 4)]
     assert main([str(run_folder), *files, "--threads", "1"]) == 130
     said = capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from facenet_demo import predict
 from facenet_demo.faces.photos import read_image
 from facenet_demo.predict import Predictor
 from facenet_demo.predict.models import TorchModel
@@ -17,6 +18,17 @@ from facenet_demo.system.errors import UserError
 
 def photos(root: Path, people: range, numbers: range) -> list[Path]:
     return [root / f"s{person}/{number}.pgm" for person in people for number in numbers]
+
+
+@pytest.mark.parametrize("name", predict.__all__)
+def test_the_room_says_what_it_offers(name: str) -> None:
+    assert getattr(predict, name).__name__ == name
+    assert name in dir(predict)
+
+
+def test_the_room_offers_nothing_else() -> None:
+    with pytest.raises(AttributeError, match=r"'facenet_demo\.predict' has no attribute"):
+        predict.forecast  # noqa: B018
 
 
 def test_people_are_named_and_strangers_are_not(predictor: Predictor, orl_root: Path) -> None:

@@ -13,6 +13,10 @@ import facenet_demo
 from facenet_demo.system.commands import as_called
 
 ROOT = Path(facenet_demo.__file__).parents[1]
+HEAVY = {
+    "PIL", "captum", "cv2", "jsonargparse", "lightning", "matplotlib", "numpy", "scipy",
+    "tensorboard", "torch", "torchmetrics", "torchvision",
+}  # fmt: skip
 
 
 def installed(command: str, *args: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -29,6 +33,23 @@ def test_ctrl_c_while_an_installed_command_imports_its_packages(tmp_path: Path) 
     (tmp_path / "torch.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     done = installed("predict", "runs/x", "photo.jpg", path=tmp_path)
     assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
+
+
+@pytest.mark.parametrize("command", ["predict", "export"])
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(["--help"], 0), (["--import", "torch", "--help"], 0), ([], 2), (["--nonsense"], 2)],
+    ids=["help", "help with a module", "too little", "too much"],
+)
+def test_help_and_mistakes_wait_for_nothing_heavy(command: str, args: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / f"scripts/{command}.py", *args],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == code
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"argparse", "facenet_demo.system.exits"} <= imported
+    assert not imported & HEAVY
 
 
 def test_the_help_of_an_installed_command_shows_what_is_installed() -> None:
