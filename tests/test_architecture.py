@@ -61,6 +61,7 @@ TESTED_ELSEWHERE = {
     "training/train": "training/test_cli.py: whole trainings",
     "training/watchers": "training/test_boards.py and test_interruption.py: what they see and keep",
     "visualize/layers": "visualize/test_families.py: on networks of each family",
+    "visualize/making": "visualize/test_visualize_command.py: whole reports",
     "visualize/numbers": "visualize/test_visualize_command.py: in whole reports",
     "visualize/pages/base": "visualize/test_pages.py: pages of one's own",
     "visualize/pages/compare": "report/test_page.py clicks through it",

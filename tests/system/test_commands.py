@@ -35,7 +35,7 @@ def test_ctrl_c_while_an_installed_command_imports_its_packages(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (130, "Interrupted before it began.\n")
 
 
-@pytest.mark.parametrize("command", ["predict", "export"])
+@pytest.mark.parametrize("command", ["visualize", "predict", "export"])
 @pytest.mark.parametrize(
     ("args", "code"),
     [(["--help"], 0), (["--import", "torch", "--help"], 0), ([], 2), (["--nonsense"], 2)],

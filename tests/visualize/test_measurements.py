@@ -14,7 +14,7 @@ from facenet_demo.data.evidence import make_evidence
 from facenet_demo.networks import FaceNetwork
 from facenet_demo.training.cli import follow
 from facenet_demo.training.train import TrainedRun
-from facenet_demo.visualize.command import visualize
+from facenet_demo.visualize.making import visualize
 
 LAYERS = ["stages.0", "stages.1.0", "stages.2.1"]  # all blocks of the network below
 

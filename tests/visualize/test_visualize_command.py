@@ -11,7 +11,8 @@ from PIL import Image
 
 from facenet_demo.training.cli import configured_data, follow
 from facenet_demo.training.train import TrainedRun
-from facenet_demo.visualize.command import main, visualize
+from facenet_demo.visualize.command import main
+from facenet_demo.visualize.making import visualize
 from facenet_demo.visualize.pages import Photos
 
 
