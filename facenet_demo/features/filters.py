@@ -11,19 +11,21 @@ special cases. What it cannot tell: whether the unit matters to the network.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import least_squares
+import torch
+
+from facenet_demo.features import gabors, levenberg
 
 THRESHOLD = 0.7
 
-# Bounds of the search, in units of pixels and cycles per pixel: the window's centre, the carrier's
-# direction and frequency, and the window's deviations along it and across. A narrower window would
-# fit single noisy weights.
-_MIN_SIGMA = 0.8
-_NUM_REFINED = 2  # of all starting points, on both axes
+# Of all starting points, on both axes: how many are tried, for how many steps, and how many of them
+# are then followed to the end.
+_NUM_TRIED, _TRIED_STEPS, _NUM_FOLLOWED = 8, 6, 3
+_NUMBERS_AT_ONCE = 2**21  # pixels of all that is tried; some 200 MB
+_ROUNDING = 1e-6  # of a kernel's length: what is left along an axis when it has nothing there
 
 
 @dataclass(frozen=True)
@@ -47,87 +49,59 @@ class GaborFit:
         return float((self.r2 > THRESHOLD).mean())
 
 
-def fit_gabors(kernels: np.ndarray) -> GaborFit:
-    """Fit a Gabor function to every kernel.
+def fit_gabors(kernels: np.ndarray | torch.Tensor) -> GaborFit:
+    """Fit a Gabor function to every kernel, all at once, on their device.
 
     Args:
-        kernels: `(U, C, k, k)` weights, C colours.
+        kernels: `(U, C, k, k)` weights, C colours, of any side k; one that is 0 everywhere, or the
+            same, has no variation and an R2 of 0.
+
+    Raises:
+        ValueError: if a weight is not finite.
     """
-    r2, orientation, frequency = (
-        np.array([_fit(kernel) for kernel in np.asarray(kernels, np.float64)]).reshape(-1, 3).T
-    )
-    return GaborFit(r2, orientation, frequency)
+    given = kernels if isinstance(kernels, torch.Tensor) else torch.from_numpy(np.array(kernels))
+    weights = given.detach()
+    if not weights.isfinite().all():
+        raise ValueError("Kernels have weights that are not finite, to which no Gabor fits.")
+    with torch.no_grad():
+        axes = _axes(weights if weights.dtype == torch.float64 else weights.float()).float()
+        number = max(1, _NUMBERS_AT_ONCE // (_NUM_TRIED * max(1, axes.shape[2])))
+        fits = torch.cat([_fit(some) for some in axes.split(number)]).cpu().double().numpy()
+    r2, shapes = fits[:, 0], fits[:, 1:]
+    return GaborFit(r2, shapes[:, gabors.DIRECTION] % np.pi, shapes[:, gabors.FREQUENCY])
 
 
-def _strongest_axis(kernel: np.ndarray) -> np.ndarray:
-    """The kernel `(k, k)` along the direction in colour space that holds most of it."""
-    colours = kernel.reshape(len(kernel), -1)
-    return (np.linalg.svd(colours, full_matrices=False)[0][:, 0] @ colours).reshape(
-        kernel.shape[1:]
-    )
+def _axes(kernels: torch.Tensor) -> torch.Tensor:
+    """Kernels along two directions in colour space, `(U, 2, k * k)` of mean 0 and length 1.
 
-
-def _fit(kernel: np.ndarray) -> tuple[float, float, float]:
-    """R2, orientation and frequency of the best Gabor function for one `(C, k, k)` kernel."""
-    size = kernel.shape[-1]
-    axes = np.stack([kernel.mean(axis=0), _strongest_axis(kernel)]).reshape(2, -1)
-    axes -= axes.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(axes, axis=1, keepdims=True)
-    if not length.any():
-        return 0.0, 0.0, 0.0
-    axes = np.divide(axes, length, out=np.zeros_like(axes), where=length > 0)
-    candidates, bases = _candidates(size)
-    explained = ((bases @ axes.T) ** 2).sum(axis=1)  # (N, 2)
-
-    def residual(p: np.ndarray, target: np.ndarray) -> np.ndarray:
-        basis = _basis(p[None], size)[0]
-        return target - basis.T @ (basis @ target)
-
-    reach = (size - 1) / 2
-    bounds = (
-        [-reach, -reach, -np.inf, 0.02, _MIN_SIGMA, _MIN_SIGMA],
-        [reach, reach, np.inf, 0.5, size, size],
-    )
-    best = (0.0, 0.0, 0.0)
-    for start in np.argsort(-explained, axis=None)[:_NUM_REFINED]:
-        i, axis = np.unravel_index(start, explained.shape)
-        found = least_squares(residual, candidates[i], bounds=bounds, args=(axes[axis],),
-                              max_nfev=40)  # fmt: skip
-        best = max(best, (1 - 2 * found.cost, found.x[2] % np.pi, found.x[3]))
-    return best
-
-
-@lru_cache
-def _candidates(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A grid of starting points `(N, 6)` and their bases `(N, 2, size * size)`."""
-    centres = np.array([-0.2, 0.0, 0.2]) * size
-    angles = np.arange(8) * np.pi / 8
-    frequencies = np.array([0.05, 0.12, 0.2, 0.3])
-    sigmas = np.array([1.0, 2.0, 3.5])
-    sigmas = sigmas[sigmas <= size]  # the search's bound
-    grid = np.meshgrid(centres, centres, angles, frequencies, sigmas, sigmas, indexing="ij")
-    candidates = np.stack([axis.ravel() for axis in grid], axis=1)
-    return candidates, _basis(candidates, size)
-
-
-def _basis(p: np.ndarray, size: int) -> np.ndarray:
-    """Orthonormal bases `(N, 2, size * size)` of all Gabor functions of some shape.
-
-    Phase and amplitude enter linearly, as the amplitudes of cosine and sine, so the best ones are a
-    projection and only the six shape parameters of each row of `p` are searched for. The mean is
-    taken out, as it is of the kernel.
+    They are luminance, and the direction that holds most of a kernel. One along which a kernel does
+    not vary is 0.
     """
-    place = np.arange(size) - (size - 1) / 2
-    y, x = (axis.ravel() for axis in np.meshgrid(place, place, indexing="ij"))
-    x0, y0, angle, frequency, along, across = (column[:, None] for column in p.T)
-    u = (x - x0) * np.cos(angle) + (y - y0) * np.sin(angle)
-    v = (y - y0) * np.cos(angle) - (x - x0) * np.sin(angle)
-    window = np.exp(-0.5 * ((u / along) ** 2 + (v / across) ** 2))
-    even = window * np.cos(2 * np.pi * frequency * u)
-    odd = window * np.sin(2 * np.pi * frequency * u)
-    even -= even.mean(axis=1, keepdims=True)
-    even /= np.maximum(np.linalg.norm(even, axis=1, keepdims=True), 1e-9)
-    odd -= odd.mean(axis=1, keepdims=True)
-    odd -= (odd * even).sum(axis=1, keepdims=True) * even
-    odd /= np.maximum(np.linalg.norm(odd, axis=1, keepdims=True), 1e-9)
-    return np.stack([even, odd], axis=1)
+    colours = kernels.flatten(2)
+    colours = colours / colours.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)
+    strongest = torch.linalg.svd(colours, full_matrices=False).U[:, :, :1].transpose(1, 2)
+    axes = torch.cat([colours.mean(1, keepdim=True), strongest @ colours], 1)
+    axes = axes - axes.mean(2, keepdim=True)
+    lengths = axes.norm(dim=2, keepdim=True)
+    empty = lengths <= _ROUNDING * colours.norm(dim=(1, 2))[:, None, None]
+    return torch.where(empty, 0, axes / lengths.clamp_min(1e-30))
+
+
+def _fit(axes: torch.Tensor) -> torch.Tensor:
+    """R2 and shape of the best Gabor function for each kernel's axes `(U, 2, k * k)`: `(U, 7)`."""
+    size, kernel = math.isqrt(axes.shape[2]), torch.arange(len(axes), device=axes.device)[:, None]
+    low, high = gabors.bounds(size, axes.device)
+    shapes, bases = gabors.starts(size, axes.device)
+    along = bases.flatten(0, 1) @ axes.flatten(0, 1).T
+    shares = along.square().unflatten(0, (-1, 2)).sum(1)  # (N, U * 2)
+    shares = shares.T.reshape(len(axes), 2 * len(shapes))
+    best = shares.topk(_NUM_TRIED, 1).indices  # (U, tried)
+    patterns = axes[kernel, best // len(shapes)].flatten(0, 1)
+
+    climb = levenberg.start(gabors.explained, shapes[best % len(shapes)].flatten(0, 1), patterns)
+    climb = levenberg.step(gabors.explained, climb, low, high, _TRIED_STEPS)
+    best = climb.values.unflatten(0, (-1, _NUM_TRIED)).topk(_NUM_FOLLOWED, 1).indices
+    climb = climb.rows((best + kernel * _NUM_TRIED).flatten())
+    found, r2 = levenberg.settle(gabors.explained, climb, low, high)
+    best = r2.unflatten(0, (-1, _NUM_FOLLOWED)).argmax(1)[:, None] + kernel * _NUM_FOLLOWED
+    return torch.cat([r2[best].clamp(0, 1), found[best[:, 0]]], 1)

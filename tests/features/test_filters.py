@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from gabor_waves import waves
+from scipy.optimize import least_squares
 
+from facenet_demo.features import filters, gabors
 from facenet_demo.features.filters import GaborFit, fit_gabors
 
 SIZE = 7
@@ -61,6 +65,67 @@ def test_scale_sign_and_offset_do_not_matter() -> None:
 
 def test_an_empty_kernel_explains_nothing() -> None:
     assert fit_gabors(np.zeros((1, 3, SIZE, SIZE))).r2[0] == 0
+
+
+def test_a_kernel_that_is_the_same_everywhere_has_no_edge() -> None:
+    plain = np.broadcast_to(np.array([0.1, 0.7, -0.3])[:, None, None], (1, 3, SIZE, SIZE))
+    assert fit_gabors(plain).r2[0] == 0
+    assert fit_gabors(plain.astype(np.float32)).r2[0] == 0, "rounding is nothing to fit either"
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(number: float) -> None:
+    kernels = np.ones((2, 3, SIZE, SIZE))
+    kernels[1, 0, 3, 3] = number
+    with pytest.raises(ValueError, match="not finite"):
+        fit_gabors(kernels)
+
+
+def test_no_kernels_have_no_fits() -> None:
+    fit = fit_gabors(np.zeros((0, 3, SIZE, SIZE)))
+    assert fit.r2.shape == fit.orientation.shape == fit.frequency.shape == (0,)
+
+
+def test_a_tensor_does_as_well_as_an_array() -> None:
+    kernels = torch.randn(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    expected = fit_gabors(kernels.numpy())
+    for given in (kernels, kernels.double(), torch.nn.Parameter(kernels)):
+        fit = fit_gabors(given)
+        assert fit.r2 == pytest.approx(expected.r2, abs=1e-3)
+        assert fit.orientation == pytest.approx(expected.orientation, abs=1e-2)
+
+
+def test_kernels_do_not_know_of_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = np.random.default_rng(1).normal(size=(5, 3, SIZE, SIZE))
+    together = fit_gabors(kernels).r2
+    monkeypatch.setattr(filters, "_NUMBERS_AT_ONCE", 2 * 8 * SIZE**2)
+    assert fit_gabors(kernels).r2 == pytest.approx(together, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [3, 5, 6, 7, 11, 15])
+def test_scipy_finds_nothing_better_from_the_same_starts(size: int) -> None:
+    """Its `least_squares`, with derivatives by finite differences, in double precision."""
+    rng = np.random.default_rng(size)
+    place = np.arange(size) - (size - 1) / 2
+    wave = np.sin(place[:, None] * 0.7 + place * rng.normal(size=(4, 1, 1)))
+    patterns = wave * np.exp(-((place[:, None] - 0.6) ** 2 + place**2) / (0.1 * size**2))
+    patterns = patterns + np.array([0, 0.1, 0.3, 1])[:, None, None] * rng.normal(size=wave.shape)
+    found = fit_gabors(np.repeat(patterns[:, None], 3, axis=1)).r2
+    shapes, bases = (of_all.double().numpy() for of_all in gabors.starts(size, torch.device("cpu")))
+    bounds = [bound.double().numpy() for bound in gabors.bounds(size, torch.device("cpu"))]
+
+    def residuals(shape: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+        basis = waves(shape, size)
+        return pattern - basis @ np.linalg.lstsq(basis, pattern)[0]
+
+    for pattern, r2 in zip(patterns.reshape(4, -1), found, strict=True):
+        pattern = (pattern - pattern.mean()) / (np.std(pattern) * size)
+        best = np.argsort(((bases @ pattern) ** 2).sum(1))[::-1][:2]
+        fits = [
+            least_squares(residuals, shapes[i], bounds=bounds, args=(pattern,), max_nfev=60)
+            for i in best
+        ]
+        assert r2 > 1 - 2 * min(fit.cost for fit in fits) - 0.01
 
 
 def test_share_counts_units_above_the_threshold() -> None:
