@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet18
+from torchvision.ops import SqueezeExcitation
 
+from facenet_demo.features import effective
 from facenet_demo.features.effective import effective_kernels
 from facenet_demo.features.receptive_field import receptive_fields
 
@@ -39,3 +43,25 @@ def test_it_works_where_lightning_validates_and_leaves_no_gradient() -> None:
         found = effective_kernels(network, "0", images, (5, 5, 26, 26), [0])
     assert found.shape == (1, 3, 15, 15)
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_units_are_the_same_one_by_one_and_several_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=2), nn.GroupNorm(2, 8), nn.SiLU(), SqueezeExcitation(8, 4),
+        nn.AvgPool2d(2), nn.Conv2d(8, 6, 3, groups=2), nn.GELU(), nn.Flatten(), nn.Linear(150, 9),
+    )  # fmt: skip
+    deep, images = resnet18(num_classes=9), torch.rand(3, 3, 32, 32)
+    looks = [(plain, "5"), (plain, "8"), (deep, "layer2"), (deep, "fc")]
+
+    def kernels() -> list[np.ndarray]:
+        return [
+            effective_kernels(network, layer, images, (0, 0, 32, 32), [5, 0, 3, 2, 1])
+            for network, layer in looks
+        ]
+
+    expected = kernels()
+    monkeypatch.setattr(effective, "_units_at_once", lambda pixels: 2)
+    for found, wanted in zip(kernels(), expected, strict=True):
+        assert np.abs(wanted).max() > 0
+        assert np.allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
