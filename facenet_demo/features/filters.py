@@ -12,6 +12,8 @@ special cases. What it cannot tell: whether the unit matters to the network.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,7 @@ THRESHOLD = 0.7
 # Of all starting points, on both axes: how many are tried, for how many steps, and how many of them
 # are then followed to the end.
 _NUM_TRIED, _TRIED_STEPS, _NUM_FOLLOWED = 8, 6, 3
-_NUMBERS_AT_ONCE = 2**21  # pixels of all that is tried; some 200 MB
+_NUMBERS_AT_ONCE = 2**21  # pixels of all that is tried; some 300 MB
 _ROUNDING = 1e-6  # of a kernel's length: what is left along an axis when it has nothing there
 
 
@@ -63,12 +65,27 @@ def fit_gabors(kernels: np.ndarray | torch.Tensor) -> GaborFit:
     weights = given.detach()
     if not weights.isfinite().all():
         raise ValueError("Kernels have weights that are not finite, to which no Gabor fits.")
-    with torch.no_grad():
+    with torch.no_grad(), _one_thread():
         axes = _axes(weights if weights.dtype == torch.float64 else weights.float()).float()
         number = max(1, _NUMBERS_AT_ONCE // (_NUM_TRIED * max(1, axes.shape[2])))
         fits = torch.cat([_fit(some) for some in axes.split(number)]).cpu().double().numpy()
     r2, shapes = fits[:, 0], fits[:, 1:]
     return GaborFit(r2, shapes[:, gabors.DIRECTION] % np.pi, shapes[:, gabors.FREQUENCY])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of PyTorch's on the CPU while the block lasts.
+
+    A fit is thousands of operations that are too small to share. Where other programs keep cores
+    busy, threads wait for each other at each of them, and it takes thirty times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _axes(kernels: torch.Tensor) -> torch.Tensor:

@@ -102,6 +102,21 @@ def test_kernels_do_not_know_of_each_other(monkeypatch: pytest.MonkeyPatch) -> N
     assert fit_gabors(kernels).r2 == pytest.approx(together, abs=1e-3)
 
 
+def test_a_fit_shares_no_operation_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = []
+
+    def fit(axes: torch.Tensor) -> torch.Tensor:
+        numbers.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(filters, "_fit", fit)
+    torch.set_num_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        fit_gabors(np.ones((1, 3, SIZE, SIZE)))
+    assert numbers == [1]
+    assert torch.get_num_threads() == 2, "as it was"
+
+
 @pytest.mark.parametrize("size", [3, 5, 6, 7, 11, 15])
 def test_scipy_finds_nothing_better_from_the_same_starts(size: int) -> None:
     """Its `least_squares`, with derivatives by finite differences, in double precision."""
