@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from facenet_demo.features.ablation import Ablation, matched_units, right_answers
+from facenet_demo.features.ablation import matched_units, right_answers, right_without
 from facenet_demo.features.measures.parts import num_top
 from facenet_demo.features.progression import NUM_REPLICATES, Progression
 from facenet_demo.features.survey import CHOSEN, TRAIN_POOLED
@@ -92,40 +92,36 @@ def part_costs(
     resampled = rng.multinomial(len(base), np.full(len(base), 1 / len(base)), NUM_REPLICATES)
 
     def lost(right: np.ndarray) -> np.ndarray:
-        return base - right  # (N,)
+        return base - right  # (..., N)
 
     def interval(loss: np.ndarray) -> tuple[float, float, float]:
         low, high = np.quantile(resampled @ loss / len(loss), [0.025, 0.975])
         return float(loss.mean()), float(low), float(high)
 
-    part_units, costs, differences = {}, {}, []
-    for part in evidence.face_parts:
-        name = evidence.part_names[part]
-        units = np.argsort(-above[:, part])[:count].tolist()
-        without = lost(right_answers(network, images, labels, Ablation(layer, units, means)))
-        matched = np.mean(
-            [
-                lost(
-                    right_answers(
-                        network,
-                        images,
-                        labels,
-                        Ablation(layer, matched_units(means, units, rng), means),
-                    )
-                )
-                for _ in range(_NUM_MATCHES)
-            ],
-            axis=0,
-        )
+    part_units = {
+        part: np.argsort(-above[:, part])[:count].tolist() for part in evidence.face_parts
+    }
+    groups = [
+        group
+        for units in part_units.values()
+        for group in (units, *(matched_units(means, units, rng) for _ in range(_NUM_MATCHES)))
+    ]
+    right = right_without(network, images, labels, layer, groups, means)
+    losses = lost(right).reshape(len(part_units), 1 + _NUM_MATCHES, -1)
+    costs, differences = {}, []
+    for part, (without, *others) in zip(part_units, losses, strict=True):
+        matched = np.mean(others, axis=0)
         covered = lost(right_answers(network, _cover(images, evidence.test_parts, part), labels))
         with np.errstate(invalid="ignore"):
             people = without @ members / members.sum(axis=0)
-        part_units[name] = units
-        costs[name] = PartCost(interval(without), interval(matched), interval(covered), people)
+        costs[evidence.part_names[part]] = PartCost(
+            interval(without), interval(matched), interval(covered), people
+        )
         differences.append(without - matched)
     what = f"accuracy lost without part units of {layer} less that lost without others"
     difference = Difference(what, *interval(np.mean(differences, axis=0)))
-    return Causality(layer, float(base.mean()), part_units, costs, difference)
+    named = {evidence.part_names[part]: units for part, units in part_units.items()}
+    return Causality(layer, float(base.mean()), named, costs, difference)
 
 
 def unit_costs(
@@ -144,13 +140,9 @@ def unit_costs(
         `(U, N)`: 1 where an image is named rightly with all units and wrongly without this one, -1
         where it is the other way round, else 0.
     """
-    base = right_answers(network, images, labels).astype(int)
-    return np.stack(
-        [
-            base - right_answers(network, images, labels, Ablation(layer, [unit], means))
-            for unit in range(len(means))
-        ]
-    )
+    groups = [[unit] for unit in range(len(means))]
+    without = right_without(network, images, labels, layer, groups, means)
+    return right_answers(network, images, labels).astype(int) - without
 
 
 def _cover(images: torch.Tensor, parts: torch.Tensor, part: int) -> torch.Tensor:

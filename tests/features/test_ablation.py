@@ -5,7 +5,7 @@ import pytest
 import torch
 from hand_set import ColourUnits
 
-from facenet_demo.features.ablation import Ablation, matched_units, right_answers
+from facenet_demo.features.ablation import matched_units, right_answers, right_without
 from facenet_demo.features.causality import unit_costs
 
 
@@ -22,10 +22,11 @@ def test_ablating_the_only_unit_a_person_needs_destroys_that_person() -> None:
     network = ColourUnits()
     assert right_answers(network, images, labels).all()
     nothing = np.array([0.0, 0.0, 0.0, 0.0])
-    for person in range(3):
-        without = right_answers(network, images, labels, Ablation("maps", [person], nothing - 1))
-        assert without.tolist() == (labels != person).tolist()
-    corner = right_answers(network, images, labels, Ablation("maps", [3], nothing))
+    without = right_without(network, images, labels, "maps", [[0], [1], [2]], nothing - 1)
+    assert (without == (labels != np.arange(3)[:, None])).all()
+    both = right_without(network, images, labels, "maps", [[0, 2]], nothing - 1)
+    assert both.tolist() == [(labels == 1).tolist()]
+    corner = right_without(network, images, labels, "maps", [[3]], nothing)
     assert corner.all(), "nobody needs it"
     costs = unit_costs(network, images, labels, "maps", nothing - 1)
     assert (costs == (labels == np.arange(4)[:, None])).all()
@@ -35,9 +36,10 @@ def test_the_network_is_left_as_it_was_on_error_too() -> None:
     images, labels = people()
     network = ColourUnits().train()
     with pytest.raises(IndexError):
-        right_answers(network, images, labels, Ablation("maps", [9], np.zeros(10)))
+        right_without(network, images, labels, "maps", [[9]], np.zeros(10))
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
+    assert not any("forward" in module.__dict__ for module in network.modules())
     assert right_answers(network, images, labels).all()
 
 

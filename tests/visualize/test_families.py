@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facenet_demo.features import synthesis
-from facenet_demo.features.ablation import Ablation, right_answers
+from facenet_demo.features.ablation import right_without
 from facenet_demo.features.attribution import speaking_units
 from facenet_demo.features.measures import Edges, LinearProbe, Parts, People
 from facenet_demo.features.observe import View
@@ -73,7 +73,7 @@ def test_it_is_measured_from_the_first_block_to_the_last(name: str) -> None:
     for layer in layers:
         means = found.survey.layers[layer][TRAIN_POOLED].mean(0)
         assert top[layer].rows.shape == (len(means), 2)
-        right_answers(network, shown.test_windows, shown.test_labels, Ablation(layer, [0], means))
+        right_without(network, shown.test_windows, shown.test_labels, layer, [[0], [1]], means)
     assert len(speaking_units(network, layers[0], shown.test_windows[0], 0, 2)) == 2
     assert synthesize(network, layers[0], [0], size, steps=2).isfinite().all()
 
