@@ -1,6 +1,6 @@
 """What a unit wants, as one kernel over the image: comparable from the first layer to the last.
 
-    kernels = effective_kernels(network, "stages.2", images, box=field.box(8, 8), units=[0, 1])
+    kernels = effective_kernels(network, "stages.2", images, field, units=[0, 1])
     fit_gabors(kernels).r2               # how well would an edge or a bar describe it?
 
 The effective kernel is the mean gradient of the unit in the middle of its map with respect to the
@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from facenet_demo.features.closeup import closeup
+from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.trace import Trace, evaluating, maps_of
 
 # A large field is averaged to so many cells a side, so that a fit takes as long in every layer.
@@ -32,7 +34,7 @@ def effective_kernels(
     network: nn.Module,
     layer: str,
     images: torch.Tensor,
-    box: tuple[int, int, int, int],
+    field: ReceptiveField,
     units: Sequence[int],
 ) -> np.ndarray:
     """The effective kernels of some units of a layer.
@@ -41,21 +43,23 @@ def effective_kernels(
         network: takes `images`.
         layer: dotted name.
         images: `(N, 3, H, W)`; a few dozen do.
-        box: xyxy pixels, the receptive field of the position in the middle of the maps.
+        field: the receptive field of the layer.
         units: their numbers.
 
     Returns:
-        `(len(units), 3, k, k)`, k the side of the box, or 15 if that is smaller.
+        `(len(units), 3, k, k)`, k the side of what the middle sees, or 15 if that is smaller.
     """
-    left, top, right, bottom = box
     device = next(network.parameters()).device
+    near = closeup(network, layer, images.shape[-1], field)
+    left, top, right, bottom = field.box(len(field.rows) // 2, len(field.columns) // 2)
+    rows = slice(top - near.rows[0], bottom - near.rows[0])
+    columns = slice(left - near.columns[0], right - near.columns[0])
     # Lightning validates in inference mode, in which nothing has a gradient.
     with evaluating(network), torch.inference_mode(False), torch.enable_grad():
-        pixels = images.to(device, copy=True).requires_grad_(True)
+        pixels = near.cut(images).to(device, copy=True).requires_grad_(True)
         with Trace(network, [layer], stop=True, keep_grad=True) as trace:
             network(pixels)
-        maps = maps_of(trace[layer])
-        middle = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]  # (N, U)
+        middle = near.middle(maps_of(trace[layer]))  # (N, U)
         sums = middle.sum(0)  # (U,)
         kernels = []
         for some in _one_hot(units, sums).split(_units_at_once(pixels)):
@@ -64,7 +68,7 @@ def effective_kernels(
                 retain_graph=True, is_grads_batched=len(some) > 1,
             )  # fmt: skip
             of_each = gradients.reshape(-1, *pixels.shape)  # (units, N, 3, H, W)
-            kernels.append(of_each.mean(1)[:, :, top:bottom, left:right])
+            kernels.append(of_each.mean(1)[:, :, rows, columns])
     side = min(MAX_SIDE, bottom - top)
     return F.adaptive_avg_pool2d(torch.cat(kernels), side).cpu().numpy()
 

@@ -23,10 +23,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from facenet_demo.features.closeup import Closeup, closeup
+from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.trace import Trace, evaluating
 
 # Of ImageNet: principal axes of the colours of its pixels, one per column, times their deviation.
@@ -34,7 +37,7 @@ from facenet_demo.features.trace import Trace, evaluating
 IMAGENET_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 
 _CONTRAST = 0.25  # root mean square of the whitened picture
-_STEP = 0.08
+_FIRST_STEP, _LAST_STEP = 0.2, 0.03  # shares of the way; in between they shrink evenly
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
 _STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
@@ -47,9 +50,10 @@ def synthesize(
     units: Sequence[int],
     size: int,
     *,
-    steps: int = 64,
+    steps: int = 32,
     seed: int = 0,
     colours: torch.Tensor = IMAGENET_COLOURS,
+    field: ReceptiveField | None = None,
 ) -> torch.Tensor:
     """One picture per unit that excites it strongly.
 
@@ -65,6 +69,8 @@ def synthesize(
         steps: how often each picture is improved.
         seed: of the noise to start from and of the movements.
         colours: `(3, 3)` from `colour_basis`, so that colours vary as in those photos.
+        field: the layer's receptive field in pictures of this size. Where it is known, only what
+            the units see is computed, and the pictures are the same.
 
     Returns:
         `(len(units), 3, size, size)` in [0, 1], on the CPU. Plain mid-grey for a unit that no
@@ -78,13 +84,14 @@ def synthesize(
     with evaluating(network), torch.inference_mode(False), torch.enable_grad():
         pictures = torch.empty(len(units), 3, size, size)
         generator = torch.Generator().manual_seed(seed)
+        near = None if field is None else closeup(network, layer, size, field)
         starts = torch.randn(_NUM_STARTS, 3, size, size, generator=generator).to(device)
         moves = [_random_move(size, generator) for _ in range(steps)]
         painter = _Painter(size, colours, device)
         noise = _best_starts(network, layer, units, painter, starts)
         for i in range(0, len(units), _PICTURES_AT_ONCE):
             some = slice(i, i + _PICTURES_AT_ONCE)
-            found = _climb(network, layer, units[some], painter, noise[some], moves)
+            found = _climb(network, layer, units[some], painter, noise[some], moves, near)
             pictures[some] = painter(found).cpu()
     return pictures
 
@@ -133,13 +140,14 @@ def _climb(
     painter: _Painter,
     noise: torch.Tensor,
     moves: Sequence[torch.Tensor],
+    near: Closeup | None,
 ) -> torch.Tensor:
     """Noise `(B, 3, S, S)` that excites one unit each; zero where the unit never answered."""
     answered, ever = noise, torch.zeros(len(units), 1, 1, 1, dtype=torch.bool, device=noise.device)
-    for move in moves:
+    for move, step in zip(moves, np.linspace(_FIRST_STEP, _LAST_STEP, len(moves)), strict=True):
         noise = noise.detach().requires_grad_()
-        maps = _maps(network, layer, units, _moved(painter(noise), move))
-        centre = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]  # (B, B): picture, unit
+        maps = _maps(network, layer, units, _moved(painter(noise), move, near))
+        centre = _middle(maps) if near is None else near.middle(maps)  # (B, B): picture, unit
         (gradient,) = torch.autograd.grad(centre.diagonal().sum(), noise)
         length = gradient.flatten(1).norm(dim=1)[:, None, None, None]
         target = gradient * (_radius(noise) / length.clamp_min(1e-30))
@@ -147,7 +155,7 @@ def _climb(
         # A step or movement too far silences a rectified unit: go half the way back.
         speaks = length > 0
         ever |= speaks
-        onward = (1 - _STEP) * noise + _STEP * target
+        onward = noise + step * (target - noise)
         back = (noise + answered) / 2
         answered = torch.where(speaks, noise, answered)
         noise = torch.where(speaks, onward, back)
@@ -228,8 +236,15 @@ def _random_move(size: int, generator: torch.Generator) -> torch.Tensor:
     return torch.stack([cos, -sin, x * reach, sin, cos, y * reach]).view(2, 3)
 
 
-def _moved(pictures: torch.Tensor, move: torch.Tensor) -> torch.Tensor:
+def _moved(pictures: torch.Tensor, move: torch.Tensor, near: Closeup | None = None) -> torch.Tensor:
+    """Pictures that were moved, or what is near the middle of them then."""
     grid = F.affine_grid(
         move.to(pictures).expand(len(pictures), 2, 3), list(pictures.shape), align_corners=False
     )
+    if near is not None:
+        grid = near.cut(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+
+def _middle(maps: torch.Tensor) -> torch.Tensor:
+    return maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]

@@ -125,8 +125,9 @@ def take(
         step(f"units of {layer}")
         means = trained.survey.layers[layer][TRAIN_POOLED].mean(axis=0)
         pictures[layer] = synthesize(
-            network, layer, range(len(means)), size, seed=seed, colours=colours
-        )
+            network, layer, range(len(means)), size, seed=seed, colours=colours,
+            field=trained.survey.layers[layer].field,
+        )  # fmt: skip
         if names_people:
             lost = unit_costs(
                 network, evidence.test_windows[few], evidence.test_labels[few], layer, means

@@ -16,7 +16,7 @@ def test_the_effective_kernel_of_a_first_layer_is_its_kernel() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 7, stride=2, padding=3))
     field = receptive_fields(network, ["0"], 32)["0"]
-    found = effective_kernels(network, "0", torch.rand(5, 3, 32, 32), field.box(8, 8), [0, 3])
+    found = effective_kernels(network, "0", torch.rand(5, 3, 32, 32), field, [0, 3])
     assert np.allclose(found, network[0].weight.detach()[[0, 3]].numpy(), atol=1e-6)
 
 
@@ -25,7 +25,7 @@ def test_two_linear_layers_are_one_kernel() -> None:
     first, second = nn.Conv2d(3, 2, 3, bias=False), nn.Conv2d(2, 1, 3, bias=False)
     network = nn.Sequential(first, second)
     field = receptive_fields(network, ["1"], 12)["1"]
-    found = effective_kernels(network, "1", torch.rand(2, 3, 12, 12), field.box(4, 4), [0])
+    found = effective_kernels(network, "1", torch.rand(2, 3, 12, 12), field, [0])
     unit = torch.zeros(1, 3, 9, 9)
     expected = np.zeros((3, 5, 5))
     for colour in range(3):  # the answer to each single pixel
@@ -40,7 +40,8 @@ def test_it_works_where_lightning_validates_and_leaves_no_gradient() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 21, padding=10))
     with torch.inference_mode():
         images = torch.rand(2, 3, 32, 32)
-        found = effective_kernels(network, "0", images, (5, 5, 26, 26), [0])
+        field = receptive_fields(network, ["0"], 32)["0"]
+        found = effective_kernels(network, "0", images, field, [0])
     assert found.shape == (1, 3, 15, 15)
     assert all(p.grad is None for p in network.parameters())
 
@@ -56,7 +57,13 @@ def test_units_are_the_same_one_by_one_and_several_at_once(monkeypatch: pytest.M
 
     def kernels() -> list[np.ndarray]:
         return [
-            effective_kernels(network, layer, images, (0, 0, 32, 32), [5, 0, 3, 2, 1])
+            effective_kernels(
+                network,
+                layer,
+                images,
+                receptive_fields(network, [layer], 32)[layer],
+                [5, 0, 3, 2, 1],
+            )
             for network, layer in looks
         ]
 

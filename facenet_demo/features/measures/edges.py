@@ -66,12 +66,11 @@ class Edges(Measure[EdgeFits]):
 
     def compute(self, network: nn.Module, survey: Survey, layer: str) -> EdgeFits:
         field = survey.layers[layer].field
-        middle = field.box(len(field.rows) // 2, len(field.columns) // 2)
         images = _first_images(survey.evidence.train_views, self.num_images)
         num_units = survey.layers[layer][TEST_POOLED].shape[1]
         rng = np.random.default_rng(survey.seed)
         units = np.sort(rng.permutation(num_units)[: self.num_units])
-        kernels = effective_kernels(network, layer, images, middle, units.tolist())
+        kernels = effective_kernels(network, layer, images, field, units.tolist())
         # A unit that was silent in the middle of all images has no kernel there to fit.
         spoke = kernels.any(axis=(1, 2, 3))
         units, kernels = units[spoke], kernels[spoke]
