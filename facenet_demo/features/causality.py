@@ -125,9 +125,14 @@ def part_costs(
 
 
 def unit_costs(
-    network: nn.Module, images: torch.Tensor, labels: np.ndarray, layer: str, means: np.ndarray
+    network: nn.Module,
+    images: torch.Tensor,
+    labels: np.ndarray,
+    layer: str,
+    means: np.ndarray,
+    units: Sequence[int],
 ) -> np.ndarray:
-    """Which answers each unit of a layer is needed for.
+    """Which answers units of a layer are needed for, each by itself.
 
     Args:
         network: images to scores `(B, P)`.
@@ -135,12 +140,13 @@ def unit_costs(
         labels: `(N,)`.
         layer: dotted name.
         means: `(U,)` mean activation of each of its units.
+        units: which of them.
 
     Returns:
-        `(U, N)`: 1 where an image is named rightly with all units and wrongly without this one, -1
-        where it is the other way round, else 0.
+        `(len(units), N)`: 1 where an image is named rightly with all units and wrongly without this
+        one, -1 where it is the other way round, else 0.
     """
-    groups = [[unit] for unit in range(len(means))]
+    groups = [[unit] for unit in units]
     without = right_without(network, images, labels, layer, groups, means)
     return right_answers(network, images, labels).astype(int) - without
 

@@ -54,6 +54,30 @@ class Overlap:
     masked: np.ndarray
     masked_other: np.ndarray
 
+    def of(self, units: np.ndarray, parts: np.ndarray) -> Overlap:
+        """That of some units `(T,)` with a part `(T,)` each: `(N, T)` in place of all others."""
+        active, shared, other = (
+            counts[:, units, parts] for counts in (self.active, self.shared, self.shared_other)
+        )
+        return Overlap(active, shared, other, self.masked[:, parts], self.masked_other[:, parts])
+
+    def scores(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Intersection over union, and the position prior, `(U, K)` or `(T,)`, in [0, 1].
+
+        Args:
+            weights: `(N,)` how often each block of images counts, 0 or more; once if None.
+        """
+        weights = np.ones(len(self.active)) if weights is None else weights
+
+        def total(counts: np.ndarray) -> np.ndarray:
+            return (weights @ counts.reshape(len(counts), -1)).reshape(counts.shape[1:])
+
+        active = total(self.active)
+        return (
+            _iou(total(self.shared), active, total(self.masked)),
+            _iou(total(self.shared_other), active, total(self.masked_other)),
+        )
+
 
 @dataclass(frozen=True)
 class Dissection:
@@ -71,35 +95,14 @@ class Dissection:
     auc: np.ndarray
 
     @property
-    def num_blocks(self) -> int:
-        return len(self.overlap.active)
-
-    @property
     def iou(self) -> np.ndarray:
         """`(U, K)` intersection over union with each part, in [0, 1]."""
-        return self.weighted(np.ones(self.num_blocks))[0]
+        return self.overlap.scores()[0]
 
     @property
     def prior(self) -> np.ndarray:
         """`(U, K)` the same with the masks of another image: what place alone gives."""
-        return self.weighted(np.ones(self.num_blocks))[1]
-
-    def weighted(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`iou` and `prior` with each block of images counted so often.
-
-        Args:
-            weights: `(N,)`, 0 or more.
-        """
-        o = self.overlap
-
-        def total(counts: np.ndarray) -> np.ndarray:
-            return np.tensordot(weights, counts, axes=1)
-
-        active = total(o.active)
-        return (
-            _iou(total(o.shared), active, total(o.masked)),
-            _iou(total(o.shared_other), active, total(o.masked_other)),
-        )
+        return self.overlap.scores()[1]
 
 
 def dissect(

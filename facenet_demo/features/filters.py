@@ -12,14 +12,13 @@ special cases. What it cannot tell: whether the unit matters to the network.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from facenet_demo.features import gabors, levenberg
+from facenet_demo.features.side_by_side import one_thread
 
 THRESHOLD = 0.7
 
@@ -65,27 +64,12 @@ def fit_gabors(kernels: np.ndarray | torch.Tensor) -> GaborFit:
     weights = given.detach()
     if not weights.isfinite().all():
         raise ValueError("Kernels have weights that are not finite, to which no Gabor fits.")
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         axes = _axes(weights if weights.dtype == torch.float64 else weights.float()).float()
         number = max(1, _NUMBERS_AT_ONCE // (_NUM_TRIED * max(1, axes.shape[2])))
         fits = torch.cat([_fit(some) for some in axes.split(number)]).cpu().double().numpy()
     r2, shapes = fits[:, 0], fits[:, 1:]
     return GaborFit(r2, shapes[:, gabors.DIRECTION] % np.pi, shapes[:, gabors.FREQUENCY])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of PyTorch's on the CPU while the block lasts.
-
-    A fit is thousands of operations that are too small to share. Where other programs keep cores
-    busy, threads wait for each other at each of them, and it takes thirty times as long.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _axes(kernels: torch.Tensor) -> torch.Tensor:

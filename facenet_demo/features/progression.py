@@ -121,6 +121,7 @@ def _bootstrap(
 ) -> dict[str, np.ndarray]:
     """Measure -> `(R, L)` replicates."""
     found = {name: np.empty((num_replicates, len(survey.layers))) for name in values}
+    draws = list(_draws(survey, num_replicates))
     for i, layer in enumerate(survey.layers):
         one_stream = np.random.default_rng([survey.seed, 1, i])
         streams = {
@@ -129,7 +130,7 @@ def _bootstrap(
             else np.random.default_rng([survey.seed, 1, i, *name.encode()])
             for name in values
         }
-        for r, (blocks, photos) in enumerate(_draws(survey, num_replicates)):
+        for r, (blocks, photos) in enumerate(draws):
             for name, layers in values.items():
                 draw = Draw(blocks, photos, streams[name])
                 found[name][r, i] = layers[layer].replicate(draw)

@@ -84,9 +84,9 @@ class DataFacts:
     credit: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Page:
-    """A page of the report.
+    """A page of the report; equal to itself alone.
 
     Attributes:
         name: its address, `index.html#/brightness`, and what its script registers it by.

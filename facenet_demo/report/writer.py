@@ -17,6 +17,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
@@ -82,12 +83,9 @@ def write_report(folder: Path, report: Report) -> None:
     for entry in entries:
         if not (folder / entry.file).is_file():
             raise FileNotFoundError(f"{folder} holds no {entry.file}, which the report shows")
-    data = _plain(replace(report, pages=()), folder, "report")
-    data["pages"] = [
-        {"name": page.name, "title": page.title, "script": _script_name(page),
-         "values": _plain(page.values, folder, f"page {page.name}")}
-        for page in report.pages
-    ]  # fmt: skip
+    data = _json(_plain(replace(report, pages=()), folder, "report"))
+    pages = ",".join(_page_json(page, folder) for page in report.pages)
+    data = f'{data[:-1]},"pages":[{pages}]}}'
     frame = {file.name: file.read_bytes() for file in _FRAME.iterdir()}
     frame |= {_script_name(page): page.script.read_bytes() for page in report.pages}
     tags = "".join(f'<script src="{_script_name(page)}" defer></script>\n' for page in report.pages)
@@ -103,11 +101,21 @@ def write_report(folder: Path, report: Report) -> None:
         with new_file(folder / name) as temporary:
             temporary.write_bytes(content)
     with new_file(folder / "data.js") as temporary:
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        temporary.write_text(f"window.REPORT = {text};\n", "utf-8")
+        temporary.write_text(f"window.REPORT = {data};\n", "utf-8")
     write_json(folder / _MANIFEST, manifest | {"finished": report.finished})
     if report.finished:
         (folder / _WRITTEN).unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=16)
+def _page_json(page: Page, folder: Path) -> str:
+    """A page as JSON; made once, though it is written with each page that follows."""
+    about = {"name": page.name, "title": page.title, "script": _script_name(page)}
+    return _json(about | {"values": _plain(page.values, folder, f"page {page.name}")})
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _remove_report(folder: Path) -> None:

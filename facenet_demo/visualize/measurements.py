@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from facenet_demo.features.measures.parts import peak_layer, rotated_parts
 from facenet_demo.features.observe import View
 from facenet_demo.features.patches import Patches, TopPatches
 from facenet_demo.features.progression import Progression, measure
+from facenet_demo.features.side_by_side import Copies, side_by_side
 from facenet_demo.features.survey import (
     CHOSEN_ROTATED,
     HELD_OUT_ROTATED,
@@ -34,6 +37,8 @@ from facenet_demo.networks.untrained import untrained_twin
 _MAX_ABLATED = 310  # test windows that single units are ablated on
 _NUM_FACES = 4  # whose maps are shown
 _NUM_TUNED = 64  # that gratings are compared with
+_NUM_COLOURED = 200  # training windows that give synthesised pictures their colours, about
+_UNITS_AT_ONCE = 32
 
 
 def shown_faces(evidence: Evidence) -> np.ndarray:
@@ -103,37 +108,40 @@ def take(
         seed: of all that is drawn.
         step: called before each of `num_steps` steps with its name.
     """
-    step("network")
-    rotated = (CHOSEN_ROTATED, HELD_OUT_ROTATED)
-    trained = measure(network, layers, evidence, seed, also=(*_SHOWN, *rotated))
-    step("untrained network")
+    step("the network and an untrained one")
+    device = evidence.test_windows.device
     untrained = untrained_twin(network, settings, evidence.train_windows, seed + 1)
-    control = measure(untrained, layers, evidence, seed, also=_SHOWN)
+    rotated = (CHOSEN_ROTATED, HELD_OUT_ROTATED)
+    trained, control = side_by_side(
+        [
+            partial(measure, network, layers, evidence, seed, also=(*_SHOWN, *rotated)),
+            partial(measure, untrained, layers, evidence, seed, also=_SHOWN),
+        ],
+        device,
+    )
     judgements = judge(trained, control)
-    causality = None
-    step("ablation of parts")
+    units = {layer: list(_chunks(trained, layer, device)) for layer in layers}
+    copies = Copies(network)
+    # Where parts peak; in the first or last layer they are no less worth a try.
+    peak = layers[peak_layer(trained.survey)]
+    pieces: list[Callable[[], Any]] = []
     if names_people:
-        # Where parts peak; in the first or last layer they are no less worth a try.
-        causality = part_costs(network, trained, layers[peak_layer(trained.survey)], seed)
+        pieces.append(partial(_part_costs, copies, trained, peak, seed))
+    for layer in layers:
+        pieces += [partial(_pictures, copies, trained, layer, some) for some in units[layer]]
+        if names_people:
+            pieces += [partial(_costs, copies, trained, layer, some) for some in units[layer]]
+    found = side_by_side(pieces, device)
+    step("ablation of parts")
+    causality = next(found) if names_people else None
+    if causality is not None:
         judgements.append(causality.judgement)
-    colours = colour_basis(evidence.train_windows[:: max(1, len(evidence.train_windows) // 200)])
-    size = evidence.test_windows.shape[-1]
     costs, pictures = {}, {}
-    few = _spread(evidence.test_labels, _MAX_ABLATED)
-    members = np.eye(evidence.num_people)[evidence.test_labels[few]]
     for layer in layers:
         step(f"units of {layer}")
-        means = trained.survey.layers[layer][TRAIN_POOLED].mean(axis=0)
-        pictures[layer] = synthesize(
-            network, layer, range(len(means)), size, seed=seed, colours=colours,
-            field=trained.survey.layers[layer].field,
-        )  # fmt: skip
+        pictures[layer] = torch.cat([next(found) for _ in units[layer]])
         if names_people:
-            lost = unit_costs(
-                network, evidence.test_windows[few], evidence.test_labels[few], layer, means
-            )
-            with np.errstate(invalid="ignore"):
-                costs[layer] = lost @ members / members.sum(axis=0)
+            costs[layer] = np.concatenate([next(found) for _ in units[layer]])
     return Measurements(
         trained=trained,
         twin=untrained,
@@ -148,7 +156,46 @@ def take(
 
 def num_steps(layers: Sequence[str]) -> int:
     """How often `take` calls `step`."""
-    return 3 + len(layers)
+    return 2 + len(layers)
+
+
+def _chunks(trained: Progression, layer: str, device: torch.device) -> Iterator[range]:
+    """Units of a layer that are looked at together."""
+    num_units = trained.survey.layers[layer][TRAIN_POOLED].shape[1]
+    at_once = _UNITS_AT_ONCE if device.type == "cpu" else num_units
+    for start in range(0, num_units, at_once):
+        yield range(start, min(start + at_once, num_units))
+
+
+def _part_costs(copies: Copies, trained: Progression, layer: str, seed: int) -> Causality:
+    with copies.one() as network:
+        return part_costs(network, trained, layer, seed)
+
+
+def _pictures(
+    copies: Copies, trained: Progression, layer: str, units: Sequence[int]
+) -> torch.Tensor:
+    """What excites units most, `(len(units), 3, W, W)`."""
+    evidence = trained.survey.evidence
+    few = evidence.train_windows[:: max(1, len(evidence.train_windows) // _NUM_COLOURED)]
+    size, field = evidence.test_windows.shape[-1], trained.survey.layers[layer].field
+    with copies.one() as network:
+        return synthesize(
+            network, layer, units, size, seed=trained.survey.seed, colours=colour_basis(few),
+            field=field,
+        )  # fmt: skip
+
+
+def _costs(copies: Copies, trained: Progression, layer: str, units: Sequence[int]) -> np.ndarray:
+    """What people lose without each of some units, `(len(units), P)`."""
+    evidence = trained.survey.evidence
+    few = _spread(evidence.test_labels, _MAX_ABLATED)
+    labels, means = evidence.test_labels[few], trained.survey.layers[layer][TRAIN_POOLED].mean(0)
+    members = np.eye(evidence.num_people)[labels]
+    with copies.one() as network:
+        lost = unit_costs(network, evidence.test_windows[few], labels, layer, means, units)
+    with np.errstate(invalid="ignore"):
+        return lost @ members / members.sum(axis=0)
 
 
 def _spread(labels: np.ndarray, most: int) -> np.ndarray:

@@ -147,7 +147,7 @@ def test_a_rotation_mixes_units_and_changes_no_sum_of_squares() -> None:
 def test_weights_count_blocks_of_images() -> None:
     views = planted(8)
     both = dissect(ColourUnits(), ["maps"], views, num_parts=3)["maps"]
-    iou, _ = both.weighted(np.array([1.0, 0.0] + [0.0] * 18))
+    iou, _ = both.overlap.scores(np.array([1.0, 0.0] + [0.0] * 18))
     thresholds = both.thresholds[:, DISC]
     with Trace(network := ColourUnits(), ["maps"]) as trace:
         network(views[0].images)

@@ -57,12 +57,12 @@ def traced(network: nn.Module) -> bool:
 def test_photos_are_shown_once_for_all_that_look(
     run: TrainedRun, tmp_path: Path, forwards: Counter[str]
 ) -> None:
-    """Dissecting takes two trips through the views, everything else one through its photos."""
+    """Once by each network: all instruments look on."""
     visualize(run.folder, tmp_path / "report", num_views=40)
     evidence = make_evidence(run.data, 40, seed=0)
     batches_of_views = len(list(evidence.train_views)) + len(list(evidence.test_views))
     batches_of_windows = 1 + 1  # of training and of test
     gratings, fields = 1 + 5 + 1, 2 * 2  # grey, gratings, faces; two batches on each axis
-    each = 2 * batches_of_views + batches_of_windows + gratings + fields
+    each = batches_of_views + batches_of_windows + gratings + fields
     can_be_read, explained = 1, 3  # before any work; example faces
     assert forwards["watched"] == 2 * each + can_be_read + explained

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from facenet_demo.features.dissection import Dissection
+from facenet_demo.features.dissection import Dissection, Overlap
 from facenet_demo.features.measures.base import Draw, LayerValues, Measure
 from facenet_demo.features.survey import (
     CHOSEN,
@@ -31,25 +31,22 @@ class PartOverlap(LayerValues):
     """The overlap of some units, each with its own part, above the position prior.
 
     Attributes:
-        dissection: of all units.
-        units, parts: `(T,)` which.
+        overlap: of the units with their parts, `(N, T)`.
     """
 
-    dissection: Dissection
-    units: np.ndarray
-    parts: np.ndarray
+    overlap: Overlap
 
     @property
     def estimate(self) -> float:
-        return float(self._scores(np.ones(self.dissection.num_blocks)).mean())
+        return float(self._above().mean())
 
     def replicate(self, draw: Draw) -> float:
-        return float(draw.units(self._scores(draw.blocks)).mean())
+        return float(draw.units(self._above(draw.blocks)).mean())
 
-    def _scores(self, weights: np.ndarray) -> np.ndarray:
+    def _above(self, weights: np.ndarray | None = None) -> np.ndarray:
         """`(T,)` with each block of images counted so often."""
-        iou, prior = self.dissection.weighted(weights)
-        return (iou - prior)[self.units, self.parts]
+        iou, prior = self.overlap.scores(weights)
+        return iou - prior
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def _overlap(
 ) -> PartOverlap:
     readings = survey.layers[layer]
     units, parts = top_units(readings[chosen], survey.evidence.face_parts)
-    return PartOverlap(readings[reported], units, parts)
+    return PartOverlap(readings[reported].overlap.of(units, parts))
 
 
 def _scores(

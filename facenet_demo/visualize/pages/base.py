@@ -75,7 +75,8 @@ class Look:
         """
         file = f"pictures/{file}"
         with new_file(report_path(self.folder, file)) as temporary:
-            Image.fromarray(pixels).save(temporary, quality=88)
+            # WebP's method 2 takes half the time of the usual 4, and 5 % more bytes.
+            Image.fromarray(pixels).save(temporary, quality=88, method=2)
         return Picture(file, caption, kind, network, layer, unit)
 
 

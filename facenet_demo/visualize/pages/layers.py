@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.measures import Edges
 from facenet_demo.features.survey import TEST_POOLED
 from facenet_demo.pictures import sheets
 from facenet_demo.report import Picture
+from facenet_demo.system.threads import ordered_map
 from facenet_demo.visualize.measurements import FACE_MAPS, TUNING, shown_faces
 from facenet_demo.visualize.pages.base import Look, PageMaker
 from facenet_demo.visualize.pages.units import Side, UnitEntry, units
@@ -62,10 +64,12 @@ class Layers(PageMaker):
             measured.pictures,
         )  # fmt: skip
         control = Side(look, look.names[1], measured.twin, measured.control)
+        sides = (trained, control)
+        # Most of the time goes into pictures, which are drawn side by side.
+        layers = ordered_map(lambda one: _layer(*one), product(sides, look.layers))
         return {
             "networks": tuple(
-                NetworkEntry(side.name, tuple(_layer(side, layer) for layer in look.layers))
-                for side in (trained, control)
+                NetworkEntry(side.name, tuple(islice(layers, len(look.layers)))) for side in sides
             )
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 
 from facenet_demo.data.windows import to_pixels
 from facenet_demo.features.attribution import integrated_gradients, occlusion, speaking_units
+from facenet_demo.features.side_by_side import Copies, side_by_side
 from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.networks import FaceNetwork
 from facenet_demo.networks.calibration import Calibration
 from facenet_demo.pictures import sheets
 from facenet_demo.report import Picture
@@ -66,17 +69,21 @@ class Photos(PageMaker):
     title = "Your photos"
 
     def make(self, look: Look) -> dict[str, tuple[PhotoEntry, ...]]:
-        return {
-            "photos": tuple(
-                _explained(look, f"photos/{number}", title, window)
-                for number, (title, window) in enumerate(look.faces)
-            )
-        }
+        copies = Copies(look.trained.network)
+
+        def explained(number: int, title: str, window: torch.Tensor) -> PhotoEntry:
+            with copies.one() as network:
+                return _explained(network, look, f"photos/{number}", title, window)
+
+        pieces = [partial(explained, i, *face) for i, face in enumerate(look.faces)]
+        return {"photos": tuple(side_by_side(pieces, look.evidence.test_windows.device))}
 
 
-def _explained(look: Look, file: str, title: str, window: torch.Tensor) -> PhotoEntry:
+def _explained(
+    network: FaceNetwork, look: Look, file: str, title: str, window: torch.Tensor
+) -> PhotoEntry:
     """One face `(3, W, W)`, its pictures saved under names that begin with `file`."""
-    network, people = look.trained.network, look.trained.people
+    people = look.trained.people
     with evaluating(network):
         with Trace(network, look.layers) as trace:
             network(window[None])
@@ -100,14 +107,16 @@ def _explained(look: Look, file: str, title: str, window: torch.Tensor) -> Photo
         if known
         else "Below the threshold: the network takes this face for a stranger's. What follows "
         "explains its likeliest answer all the same.",
-        pictures=(*_reasons(look, file, window, order[0]), *_maps(look, file, maps)),
+        pictures=(*_reasons(network, look, file, window, order[0]), *_maps(look, file, maps)),
         units=tuple(sorted(spoken, key=lambda one: -one.contribution)),
     )
 
 
-def _reasons(look: Look, file: str, window: torch.Tensor, target: int) -> Iterator[Picture]:
+def _reasons(
+    network: FaceNetwork, look: Look, file: str, window: torch.Tensor, target: int
+) -> Iterator[Picture]:
     """Which pixels speak for an answer."""
-    network, name = look.trained.network, look.trained.people[target]
+    name = look.trained.people[target]
     for kind, values, caption in (
         ("occlusion", occlusion(network, window, target),
          f"Occlusion: covering what is red makes {name} less likely, covering what is blue more."),
