@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from facenet_demo.features.observe import Instrument, View
-from facenet_demo.features.statistics import TopK
+from facenet_demo.features.statistics import TopK, peaks
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,12 @@ class TopMaps(Instrument[StrongestMaps]):
         self._num_images: Counter[str] = Counter()
 
     def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
-        scores = maps.amax((2, 3))  # (B, U)
-        rows = self._num_images[layer] + torch.arange(len(maps), device=maps.device)
+        scores, first = peaks(maps), self._num_images[layer]  # (B, U)
         self._num_images[layer] += len(maps)
-        self._rows.setdefault(layer, TopK(self._k)).add(scores, rows[:, None].expand_as(scores))
-        self._maps.setdefault(layer, TopK(self._k)).add(scores, maps)
+        self._rows.setdefault(layer, TopK(self._k)).add(
+            scores, lambda images, units: first + images
+        )
+        self._maps.setdefault(layer, TopK(self._k)).add(scores, lambda *which: maps[which])
 
     def result(self) -> dict[str, StrongestMaps]:
         return {

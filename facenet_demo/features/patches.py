@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from facenet_demo.features.observe import Instrument, View, observe
@@ -103,12 +104,18 @@ class Patches(Instrument[TopPatches]):
         self._num_images: Counter[str] = Counter()
 
     def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
-        self._widths[layer] = maps.shape[3]
-        scores, places = maps.flatten(2).max(dim=2)  # (B, U)
-        rows = self._num_images[layer] + torch.arange(len(maps), device=maps.device)
+        first = self._num_images[layer]
         self._num_images[layer] += len(maps)
-        ids = torch.stack([rows.view(-1, 1).expand_as(scores), places], dim=2)
-        self._top.setdefault(layer, TopK(self._k)).add(scores, ids)
+        self._widths[layer] = maps.shape[3]
+
+        # Of all ways to ask for the largest value and its place by far the fastest.
+        scores, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
+        scores, places = scores.flatten(1), places.flatten(1)  # (B, U)
+
+        def row_and_place(images: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
+            return torch.stack([first + images, places[images, units]], dim=1)
+
+        self._top.setdefault(layer, TopK(self._k)).add(scores, row_and_place)
 
     def result(self) -> dict[str, TopPatches]:
         found = {}

@@ -2,12 +2,13 @@
 
 best = TopK(k=9)
 for maps, rows in ...:
-    best.add(maps.amax((2, 3)), rows)
+    best.add(peaks(maps), lambda images, units: rows[images])
 best.result().ids                    # (32, 9)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,15 +39,29 @@ class TopK:
         self._scores: torch.Tensor | None = None
         self._ids: torch.Tensor | None = None
 
-    def add(self, scores: torch.Tensor, ids: torch.Tensor) -> None:
-        """Add scores `(N, U)` of things with ids `(N, U, ...)`."""
-        scores, ids = scores.transpose(0, 1), ids.transpose(0, 1)
-        if self._scores is not None and self._ids is not None:
+    def add(
+        self, scores: torch.Tensor, ids: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> None:
+        """Add scores of N things.
+
+        Args:
+            scores: `(N, U)`.
+            ids: asked for those `(M,)` that are among the largest, and the units `(M,)` for which
+                they are, it gives `(M, ...)`.
+        """
+        scores, num_before = scores.transpose(0, 1), 0
+        if self._scores is not None:
+            num_before = self._scores.shape[1]
             scores = torch.cat([self._scores, scores], dim=1)
-            ids = torch.cat([self._ids, ids], dim=1)
         self._scores, chosen = scores.topk(min(self._k, scores.shape[1]), dim=1)
-        chosen = chosen.view(*chosen.shape, *[1] * (ids.ndim - 2))
-        self._ids = ids.take_along_dim(chosen, dim=1)
+        units, slots = (chosen >= num_before).nonzero(as_tuple=True)
+        new = ids(chosen[units, slots] - num_before, units)
+        kept = new.new_zeros(*chosen.shape, *new.shape[1:])
+        if self._ids is not None:
+            old = chosen.clamp(max=num_before - 1).view(*chosen.shape, *[1] * (new.ndim - 1))
+            kept = self._ids.take_along_dim(old, dim=1)
+        kept[units, slots] = new
+        self._ids = kept
 
     def result(self) -> Top:
         """The largest so far.
@@ -57,3 +72,9 @@ class TopK:
         if self._scores is None or self._ids is None:
             raise ValueError("nothing was added")
         return Top(self._scores, self._ids)
+
+
+def peaks(maps: torch.Tensor) -> torch.Tensor:
+    """The largest value `(B, U)` of each map `(B, U, h, w)`."""
+    # For a few maps whose units lie next to each other this is ten times as fast as both at once.
+    return maps.amax(2).amax(2)

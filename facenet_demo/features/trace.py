@@ -64,11 +64,16 @@ class Trace:
         self._keep_grad = keep_grad
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._outputs: dict[str, torch.Tensor] = {}
+        self._network = network
+        self._went_on: list[tuple[str, torch.Tensor, int]] = []  # in this pass, and their versions
+        self._left_alone: set[str] = set()
 
     def __enter__(self) -> Trace:
         self._outputs.clear()
+        self._went_on.clear()
         for layer, module in self._modules.items():
             self._handles.append(module.register_forward_hook(self._keep(layer)))
+        self._handles.append(self._network.register_forward_hook(self._end_pass))
         return self
 
     def __exit__(
@@ -92,10 +97,32 @@ class Trace:
             self._outputs[layer] = output if self._keep_grad else output.detach()
             if self._stop is not None and len(self._outputs) == len(self._modules):
                 raise self._stop
-            # What comes next may work in place; what was kept must not change with it.
-            return output.clone()
+            return self._going_on(layer, output)
 
         return hook
+
+    def _going_on(self, layer: str, output: torch.Tensor) -> torch.Tensor:
+        """What comes next may work on it in place; what was kept must not change with it.
+
+        In the first pass it is a copy. If that was left alone, none is needed any more.
+        """
+        if output.is_inference():  # which has no version
+            return output.clone()
+        if layer not in self._left_alone:
+            output = output.clone()
+        self._went_on.append((layer, output, output._version))
+        return output
+
+    def _end_pass(self, network: nn.Module, inputs: tuple, output: Any) -> None:
+        changed = {layer for layer, put, version in self._went_on if put._version != version}
+        went_on = {layer for layer, _, _ in self._went_on}
+        self._went_on.clear()
+        if changed & self._left_alone:
+            raise RuntimeError(
+                f"{', '.join(sorted(changed & self._left_alone))}: the output was worked on in "
+                "place in this pass, but not in the first. Trace each pass by itself."
+            )
+        self._left_alone |= went_on - changed
 
 
 @contextmanager

@@ -13,7 +13,8 @@ def test_top_k_of_a_stream_are_those_of_all() -> None:
     top = TopK(5)
     for start in (0, 3, 90, 93):  # batches of 3, 87, 3 and 107
         stop = {0: 3, 3: 90, 90: 93, 93: 200}[start]
-        top.add(scores[start:stop], ids[start:stop])
+        some = ids[start:stop]
+        top.add(scores[start:stop], lambda things, units, some=some: some[things, units])
     expected = scores.topk(5, dim=0)
     assert torch.equal(top.result().scores, expected.values.T)
     assert torch.equal(top.result().ids[..., 0], expected.indices.T)
@@ -24,5 +25,5 @@ def test_fewer_than_k() -> None:
     top = TopK(9)
     with pytest.raises(ValueError, match="nothing"):
         top.result()
-    top.add(torch.tensor([[1.0], [3.0]]), torch.tensor([[5], [6]]))
+    top.add(torch.tensor([[1.0], [3.0]]), lambda things, units: 5 + things)
     assert top.result().ids.tolist() == [[6, 5]]

@@ -28,7 +28,7 @@ def test_it_keeps_what_named_layers_put_out() -> None:
 def test_it_leaves_no_hook_behind() -> None:
     net = network()
     with Trace(net, ["0", "1"]):
-        assert num_hooks(net) == 2
+        assert num_hooks(net) == 3, "and one that sees where a pass ends"
     assert num_hooks(net) == 0
 
 
@@ -135,3 +135,36 @@ def test_each_module_is_back_in_its_own_mode_after_an_error_too() -> None:
     with pytest.raises(RuntimeError), evaluating(net):
         net(torch.rand(5, 99))
     assert [module.training for module in net.modules()] == modes
+
+
+class Sometimes(nn.Module):
+    """Works in place on what its first layer puts out, if it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.in_place = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return x.mul_(0) if self.in_place else x * 0
+
+
+def test_what_was_kept_holds_in_every_pass() -> None:
+    x = torch.rand(2, 3)
+    for in_place in (False, True):
+        net = Sometimes()
+        net.in_place = in_place
+        with torch.no_grad(), Trace(net, ["first"]) as trace:
+            for _ in range(3):
+                net(x)
+                assert trace["first"].abs().min() > 0
+
+
+def test_a_network_that_changes_its_ways_is_noticed() -> None:
+    net = Sometimes()
+    with torch.no_grad(), Trace(net, ["first"]):
+        net(torch.rand(2, 3))
+        net.in_place = True
+        with pytest.raises(RuntimeError, match="first: the output was worked on in place"):
+            net(torch.rand(2, 3))
