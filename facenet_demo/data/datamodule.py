@@ -220,6 +220,12 @@ class FaceDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list:
         return self._loader("test") if len(self.split.rows["test"]) else []
 
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        # As Lightning does it, which looks at any collection for tensors, and at each for its kind.
+        return Batch(*(values.to(device, non_blocking=True) for values in batch))
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         trainer = self.trainer
         if trainer is not None and trainer.training:

@@ -9,12 +9,14 @@ step.
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -25,6 +27,7 @@ from rich.text import Text
 from facenet_demo.networks.checkpoints import read_checkpoint, write_checkpoint
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
+from facenet_demo.system.files import new_file
 from facenet_demo.system.terminal import console
 
 
@@ -96,8 +99,8 @@ class OwnPatience(callbacks.EarlyStopping):
         if self.wait_count >= self.patience:
             trainer.should_stop = True
 
-    @property
-    def state_key(self) -> str:
+    @cached_property
+    def state_key(self) -> str:  # type: ignore[override]
         # Under the name of Lightning's own, which is what earlier runs wait with.
         return super().state_key.replace(type(self).__qualname__, "EarlyStopping", 1)
 
@@ -106,7 +109,21 @@ class OwnPatience(callbacks.EarlyStopping):
 
 
 class MovableCheckpoint(ModelCheckpoint):
-    """Goes on in a run folder that was moved or copied, where Lightning forgets the best epoch."""
+    """Saves epochs, in a run folder that may be moved or copied: Lightning's forgets the best."""
+
+    @cached_property
+    def state_key(self) -> str:  # type: ignore[override]
+        return super().state_key  # asked for at each hook, and put together anew each time
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        pass  # Lightning's would look, after each step, whether to save steps
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         def here(path: str) -> str:
@@ -118,6 +135,29 @@ class MovableCheckpoint(ModelCheckpoint):
         }
         moved["best_k_models"] = {here(p): v for p, v in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **moved, "dirpath": self.dirpath})
+
+
+class LastIsBest(Checkpoint):
+    """Copies each epoch's checkpoint to a second place, where no validation says which is best.
+
+    To have Lightning save it once more takes ten times as long. A `Checkpoint` is called in its
+    turn after all other callbacks: after the one that writes `last`.
+
+    Args:
+        last: the checkpoint that is there at the end of an epoch.
+        best: where it goes.
+    """
+
+    def __init__(self, last: Path, best: Path) -> None:
+        self.last = last
+        self.best = best
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trial = cast(Any, trainer).fast_dev_run
+        # Where the time is up before the first step there is none.
+        if trainer.is_global_zero and not trial and self.last.exists():
+            with new_file(self.best) as temporary:
+                shutil.copyfile(self.last, temporary)
 
 
 class StopOnSignal(Checkpoint):

@@ -10,7 +10,7 @@ A logger of which `save_dir` is not set writes to the run folder.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -96,11 +96,14 @@ class EpochLog(Callback):
         self._log(trainer, trainer.current_epoch, {})
 
     def _log(self, trainer: pl.Trainer, step: int, more: dict[str, float]) -> None:
+        others = _others(trainer)
+        if not others:
+            return
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        for logger in _others(trainer):
+        for logger in others:
             logger.log_metrics({**figures, **more}, step=step)
             logger.save()
 
 
-def _others(trainer: pl.Trainer) -> Iterable[Logger]:
+def _others(trainer: pl.Trainer) -> list[Logger]:
     return [log for log in trainer.loggers if not isinstance(log, TensorBoardLogger)]

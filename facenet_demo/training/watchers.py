@@ -11,6 +11,7 @@ early stopping by the validation loss.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from facenet_demo.system.errors import UserError
 from facenet_demo.training.boards import FeatureBoard, ResultBoard
 from facenet_demo.training.history import History
 from facenet_demo.training.interruption import (
+    LastIsBest,
     MovableCheckpoint,
     OwnPatience,
     StopOnSignal,
@@ -100,6 +102,7 @@ def make_watchers(
             filename=name,
             monitor=monitor,
             mode=mode,
+            save_top_k=0 if monitor is None else 1,
             # With fewer validations than epochs, too: what an epoch learned is kept.
             save_on_train_epoch_end=True if monitor != "val/loss" else None,
             enable_version_counter=False,
@@ -110,7 +113,10 @@ def make_watchers(
         )
     )
     callbacks: list[Callback] = [history, best, last]
-    callbacks += [StopOnSignal(folder / "checkpoints" / "last.ckpt"), EpochLog(settings)]
+    place = folder / "checkpoints" / "last.ckpt"
+    if not validates:
+        callbacks.append(LastIsBest(place, place.with_name("best.ckpt")))
+    callbacks += [StopOnSignal(place), EpochLog(settings)]
     if progress_bar and not any(isinstance(callback, ProgressBar) for callback in named):
         callbacks.append(RichProgressBar())
     stopped_by = [
@@ -144,9 +150,20 @@ def with_whole_checkpoints(named: Any) -> list[Any]:
     return [*plugins, WholeCheckpoints()]
 
 
+class NoProfiler(PassThroughProfiler):
+    """Measures nothing, at no cost: Lightning enters its own a hundred times in a step."""
+
+    _nothing = nullcontext()
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
+        return self._nothing
+
+
 def place_profile(trainer: pl.Trainer, folder: Path) -> None:
     """Let a profiler that was not told where write to the run folder: its log is not shown."""
-    profiler = cast(Any, trainer).profiler  # not declared
-    if not isinstance(profiler, PassThroughProfiler):
-        profiler.dirpath = profiler.dirpath or folder
-        profiler.filename = profiler.filename or "profile"
+    own = cast(Any, trainer)  # where its profiler is not declared
+    if isinstance(own.profiler, PassThroughProfiler):
+        own.profiler = NoProfiler()
+    else:
+        own.profiler.dirpath = own.profiler.dirpath or folder
+        own.profiler.filename = own.profiler.filename or "profile"

@@ -223,6 +223,9 @@ def test_with_fewer_validations_than_epochs_all_work_is_saved(
         assert main(arguments(people_folder, tmp_path, *rarely)) == 128 + signal.SIGTERM
     (run,) = tmp_path.iterdir()
     assert checkpoint(run, "last")["epoch"] == 1
+    if not val:
+        load_checkpoint(run)
+        assert checkpoint(run, "best")["epoch"] == 1
     assert main(["--resume", str(run)]) == 0
     assert checkpoint(run, "last")["epoch"] == EPOCHS - 1
     assert checkpoint(run, "best")["epoch"] == (2 if val else EPOCHS - 1)
