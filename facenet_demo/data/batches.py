@@ -77,6 +77,12 @@ class EpochBatches(Sampler[list[int]]):
         return self.num_rows // together if self.shuffle else -(-self.num_rows // together)
 
     def __iter__(self) -> Iterator[list[int]]:
+        own = self.positions()
+        for start in range(0, len(own), self.batch_size):
+            yield own[start : start + self.batch_size].tolist()
+
+    def positions(self) -> np.ndarray:
+        """What this device still has to see in this epoch, `(P,)`: one batch after the other."""
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self._order()])
             positions = rng.permutation(self.num_rows)
@@ -86,8 +92,7 @@ class EpochBatches(Sampler[list[int]]):
         own = positions[self.rank :: self.num_devices]
         epoch, steps = self.done
         start = steps if epoch == self.epoch else 0
-        for batch in range(start, len(self)):
-            yield own[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+        return own[start * self.batch_size : len(self) * self.batch_size]
 
     def _order(self) -> int:
         """The number of the order that the epoch takes."""

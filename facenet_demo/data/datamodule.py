@@ -4,8 +4,9 @@
     data.people                          # names in the order of the network's outputs
     trainer.fit(task, data)
 
-Photos are cropped once (`faces.crops`), split per person (`splits`), loaded as stored, and cut to
-windows on the device: at random in training, from the centre otherwise.
+Photos are cropped once (`faces.crops`), split per person (`splits`), loaded as stored, or kept on
+the device where they fit (`resident`), and cut to windows there: at random in training, from the
+centre otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -24,6 +25,7 @@ from facenet_demo.data.batches import NO_PHOTO, EpochBatches, SameBatches, seed_
 from facenet_demo.data.crops import find_crops, prepare_crops
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
+from facenet_demo.data.resident import ResidentLoader, wanted
 from facenet_demo.data.sources import ORL, FaceSource
 from facenet_demo.data.splits import Split, SplitSettings
 from facenet_demo.data.stored import Crops, CropSettings
@@ -33,6 +35,8 @@ from facenet_demo.faces.align import MOST_SCALE, crop_size
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.fields import check_fields
 from facenet_demo.system.files import cache_folder
+
+Loader: TypeAlias = DataLoader | ResidentLoader
 
 _STATISTICS_ROWS = 2000
 
@@ -51,6 +55,9 @@ class DataSettings:
         batch_size: Photos in a step, on each device.
         num_workers: Processes that read crops; 0 reads them in the training process, which is
             fastest as long as the crops fit into memory.
+        resident: Whether the crops are copied once to the device that works on them: "auto" does
+            so on a GPU where they take a quarter of its free memory at most, and no processes are
+            to read them.
         undetected: What to do with a photo in which no face is found: "skip" leaves it out,
             "centre" takes its middle.
         target: What is learned: who it is, where the five landmarks are, or the number that the
@@ -66,6 +73,7 @@ class DataSettings:
     augment: AugmentSettings = AugmentSettings()  # noqa: RUF009 - frozen
     batch_size: int = 32
     num_workers: int = 0
+    resident: Literal["auto", "always", "never"] = "auto"
     undetected: Literal["skip", "centre"] = "skip"
     target: Literal["person", "landmarks", "number"] = "person"
     shuffle_names: bool = False
@@ -78,6 +86,11 @@ class DataSettings:
         if not 0 < self.face_scale < MOST_SCALE:
             raise ValueError(
                 f"face_scale must be above 0 and below {MOST_SCALE:g}, not {self.face_scale}."
+            )
+        if self.num_workers and self.resident == "always":
+            raise ValueError(
+                f"num_workers {self.num_workers} has no effect with resident always: crops that "
+                "lie on the device are read by no process. Set one of the two."
             )
         if TARGETS[self.target].needs_landmarks and self.undetected == "centre":
             raise ValueError(
@@ -211,14 +224,14 @@ class FaceDataModule(pl.LightningDataModule):
         # Lightning calls this before it hands back what an interrupted run had done.
         self._done = (0, 0)
 
-    def train_dataloader(self) -> DataLoader:
-        return self._loader("train")
+    def train_dataloader(self) -> Loader:
+        return self.loader("train")
 
-    def val_dataloader(self) -> DataLoader | list:
-        return self._loader("val") if len(self.split.rows["val"]) else []
+    def val_dataloader(self) -> Loader | list:
+        return self.loader("val") if len(self.split.rows["val"]) else []
 
-    def test_dataloader(self) -> DataLoader | list:
-        return self._loader("test") if len(self.split.rows["test"]) else []
+    def test_dataloader(self) -> Loader | list:
+        return self.loader("test") if len(self.split.rows["test"]) else []
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -236,8 +249,10 @@ class FaceDataModule(pl.LightningDataModule):
                 batch.images.device,
             )
             images, theta = self.random_window.cut(batch.images)
-        else:
+        elif self.target.moves_windows:
             images, theta = self.evaluation_windows(batch.images, batch.rows.cpu().numpy())
+        else:  # as there, without asking a GPU which rows these are
+            images, theta = self.centre_window.cut(batch.images)
         images = images.contiguous(memory_format=torch.channels_last)
         if self.target.names_people:
             return batch._replace(images=images)
@@ -258,16 +273,29 @@ class FaceDataModule(pl.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self._done = state_dict["epochs"], state_dict["steps"]
 
-    def _loader(self, stage: str) -> DataLoader:
+    def loader(self, stage: str, device: torch.device | None = None) -> Loader:
+        """Batches of stored crops.
+
+        Args:
+            stage: "train", "val" or "test".
+            device: that works on them; None: the Trainer's, or the CPU without one.
+
+        Raises:
+            UserError: if the crops are to lie on a device on which they do not fit.
+        """
         rows, labels, trainer = self.split.rows[stage], self.split.labels, self.trainer
         if stage == "train":
             rows = np.sort(np.append(rows, self.split.outsider_rows["train"]))
             labels = self.taught_labels
-        device = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        devices = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         done = self._done if stage == "train" else (0, 0)
         overfit = trainer is not None and cast(Any, trainer).overfit_batches and stage != "test"
         kind = SameBatches if overfit else EpochBatches
-        batches = kind(len(rows), self.batch_size, stage == "train", _seed(), *device, done)
+        batches = kind(len(rows), self.batch_size, stage == "train", _seed(), *devices, done)
+        if device is None:
+            device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
+        if self._is_resident(device):
+            return ResidentLoader(self.crops.images, labels, rows, batches, device)
         return DataLoader(
             CropDataset(self.crops, labels, rows),
             sampler=batches,
@@ -279,6 +307,13 @@ class FaceDataModule(pl.LightningDataModule):
             # A generator of its own: an iterator that is made must not move torch's.
             generator=torch.Generator(),
         )
+
+    def _is_resident(self, device: torch.device) -> bool:
+        if self.settings.num_workers:
+            return False
+        num_rows = sum(map(len, self.split.rows.values())) + len(self.split.outsider_rows["train"])
+        num_bytes = num_rows * self.crops.images[:1].nbytes
+        return wanted(self.settings.resident, num_bytes, device)
 
 
 class CropDataset(Dataset):
@@ -302,8 +337,9 @@ class CropDataset(Dataset):
     def __getitem__(self, positions: list[int]) -> Batch:
         rows = self.rows[positions]
         images, labels = self.crops.images[rows], self.labels[rows]
-        padded = np.array(positions) == NO_PHOTO
-        images[padded], labels[padded] = 0, PADDED
+        if NO_PHOTO in positions:
+            padded = np.array(positions) == NO_PHOTO
+            images[padded], labels[padded] = 0, PADDED
         return Batch(_to_tensor(images), torch.from_numpy(labels), torch.from_numpy(rows))
 
 

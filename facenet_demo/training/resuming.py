@@ -37,6 +37,7 @@ _RULES: tuple[tuple[str, str | None], ...] = (
     ("run.name", _FOLDER),
     ("run.*", None),
     ("data.num_workers", None),
+    ("data.resident", None),
     ("data.batch_size", None),  # see check_step
     ("data.source.root", None),  # photos are compared by name, their folder may have moved
     ("data.*", _DATA),

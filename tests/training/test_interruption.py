@@ -126,6 +126,17 @@ def test_a_signal_ends_the_run_and_resuming_ends_it_as_if_nothing_had_happened(
     assert [p.name for p in tmp_path.iterdir()] == [run.name], "the same run folder"
 
 
+def test_crops_on_the_device_teach_the_same_also_if_interrupted(
+    whole: Path, people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert main(arguments(people_folder, tmp_path, "--data.resident=always")) == 143
+    (run,) = tmp_path.iterdir()
+    assert main(["--resume", str(run)]) == 0
+    assert_same_end(run, whole)
+
+
 def test_metrics_of_an_interrupted_epoch_count_all_its_steps(
     whole: Path, people_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
