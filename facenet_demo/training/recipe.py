@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 
@@ -78,7 +78,8 @@ class Recipe:
             `Numbers()` where the data's target is landmarks or a number.
         optimizer: how its weights move.
         schedule: of the learning rate.
-        torch_compile: let torch.compile write code for the network.
+        torch_compile: let torch.compile write code for the network; "reduce-overhead" also
+            captures what a GPU is told to do in a step.
         run: where the run goes, when it ends, what is drawn.
         trainer: arguments of Lightning's Trainer that are not its defaults.
         seed: of all that is drawn by chance; True draws one.
@@ -94,7 +95,7 @@ class Recipe:
     objective: Objective = field(default_factory=Naming)
     optimizer: OptimizerSettings = field(default_factory=SGD)
     schedule: Schedule = field(default_factory=Schedule)
-    torch_compile: bool = False
+    torch_compile: bool | Literal["reduce-overhead"] = False
     run: RunSettings = field(default_factory=RunSettings)
     trainer: Mapping[str, Any] = field(default_factory=dict)
     seed: int | bool = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import torch
@@ -22,6 +22,8 @@ from facenet_demo.system.errors import UserError
 from facenet_demo.training.objectives import Naming, Objective
 from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule, go_on
 
+_CAPTURED = "reduce-overhead"
+
 
 class FaceTask(pl.LightningModule):
     """A network that learns what its objective says.
@@ -35,7 +37,8 @@ class FaceTask(pl.LightningModule):
         schedule: The course of the learning rate.
         torch_compile: Let torch.compile write code for this network and machine. The first steps
             take up to a minute, and networks as small as FaceCNN's gained nothing by it on a GPU;
-            it needs a C++ compiler.
+            it needs a C++ compiler. "reduce-overhead" also captures what a GPU is told to do in a
+            step (CUDA graphs), and tells it all at once: for networks that wait for Python.
 
     Attributes:
         network: what is trained.
@@ -50,7 +53,7 @@ class FaceTask(pl.LightningModule):
         objective: Objective = Naming(),  # noqa: B008 - frozen
         optimizer: OptimizerSettings = SGD(),  # noqa: B008 - frozen
         schedule: Schedule = Schedule(),  # noqa: B008 - frozen
-        torch_compile: bool = False,
+        torch_compile: bool | Literal["reduce-overhead"] = False,
     ) -> None:
         super().__init__()
         self.facts = facts
@@ -72,7 +75,8 @@ class FaceTask(pl.LightningModule):
         )
         self.torch_compile = torch_compile
         # A function rather than a compiled module, whose weights would have other names.
-        self._forward = torch.compile(self._embed_and_answer) if torch_compile else (
+        mode = _CAPTURED if torch_compile == _CAPTURED else None
+        self._forward = torch.compile(self._embed_and_answer, mode=mode) if torch_compile else (
             self._embed_and_answer
         )  # fmt: skip
 
@@ -88,6 +92,12 @@ class FaceTask(pl.LightningModule):
         checkpoint[KEY] = {**described, **self.goal.described()}
 
     def on_fit_start(self) -> None:
+        if self.torch_compile == _CAPTURED and self.device.type != "cuda":
+            raise UserError(
+                f"`torch_compile` {_CAPTURED} has no effect on a {self.device.type.upper()}: it "
+                "captures what a GPU is told to do. Set it true or false, or train on a GPU: "
+                "`trainer.accelerator` gpu."
+            )
         if self.torch_compile:
             _try_compiler(self.device)
 
@@ -144,6 +154,8 @@ class FaceTask(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         """The loss of a batch and what callbacks look at; updates the metrics of `stage`."""
+        if self.torch_compile == _CAPTURED:
+            torch.compiler.cudagraph_mark_step_begin()  # what the last step put out may go
         # Between epochs validation sees each face once, as training does, which takes less time.
         once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
         if once or not self.goal.four_views:

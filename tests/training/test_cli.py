@@ -18,6 +18,7 @@ from small_training import SMALL, config_of, quick
 
 from facenet_demo.faces.detect import FaceDetector
 from facenet_demo.networks.checkpoints import load_checkpoint
+from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, follow, main, parse
 
 ROOT = CONFIGS.parent
@@ -420,7 +421,7 @@ def test_without_a_compiler_the_message_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    def broken(function: object) -> object:
+    def broken(function: object, mode: object = None) -> object:
         def fails(*args: object) -> None:
             raise RuntimeError("No working C++ compiler found\nand much more")
 
@@ -431,6 +432,23 @@ def test_without_a_compiler_the_message_says_what_to_do(
     said = " ".join(capsys.readouterr().err.split())
     assert "No working C++ compiler found. It needs a C++ compiler" in said
     assert "train without --model.torch_compile" in said
+
+
+def test_a_step_cannot_be_captured_on_a_cpu(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    flags = ["--model.torch_compile=reduce-overhead", "--trainer.accelerator=cpu"]
+    assert main(quick(people_folder, tmp_path, *flags)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--model.torch_compile reduce-overhead has no effect on a CPU" in said
+    assert "Set it true or false, or train on a GPU: --trainer.accelerator gpu." in said
+
+
+def test_compiling_is_switched_on_or_asked_for_by_its_mode() -> None:
+    for text, value in (("true", True), ("false", False), ("reduce-overhead", "reduce-overhead")):
+        assert parse([f"--model.torch_compile={text}"]).recipe.torch_compile == value
+    with pytest.raises(UserError, match="torch_compile"):
+        parse(["--model.torch_compile=fast"])
 
 
 def test_one_device_unless_more_are_asked_for() -> None:
