@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 
+from facenet_demo.data import resident
 from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.records import Batch
 from facenet_demo.training.cli import CONFIGS, follow
@@ -35,16 +37,25 @@ def arguments(people: Path, runs: Path, *more: str) -> list[str]:
 def unwaiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """From each epoch's second step on, whatever waits for the device raises an error.
 
-    From before the batch is copied until after the callbacks have seen the step's end.
+    From before the batch is copied until after the callbacks have seen the step's end. From the
+    second epoch on also in the steps of validation.
     """
 
     def before_transfer(self: FaceDataModule, batch: Batch, dataloader_idx: int) -> Batch:
-        assert batch.images.is_pinned()
+        assert batch.images.is_cuda or batch.images.is_pinned()
         trainer = self.trainer
         if trainer is not None and trainer.training and not trainer.is_last_batch:
             done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             torch.cuda.set_sync_debug_mode("error" if done else "default")
+        elif trainer is not None and trainer.validating and trainer.state.fn == TrainerFn.FITTING:
+            torch.cuda.set_sync_debug_mode("error" if trainer.current_epoch else "default")
         return batch
+
+    validate = FaceTask.validation_step
+
+    def validation_step(self: FaceTask, *args: Any) -> None:
+        validate(self, *args)
+        torch.cuda.set_sync_debug_mode("default")
 
     at_end = FaceTask.on_train_batch_end
 
@@ -54,24 +65,28 @@ def unwaiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(FaceDataModule, "on_before_batch_transfer", before_transfer)
     monkeypatch.setattr(FaceTask, "on_train_batch_end", batch_end)
+    monkeypatch.setattr(FaceTask, "validation_step", validation_step)
     yield
     torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.usefixtures("unwaiting")
+@pytest.mark.parametrize("kept", ["always", "never"])
 @pytest.mark.parametrize(
     "settings",
     [
         [],
+        ["--data.split.val=1"],
         ["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"],
         ["--trainer.accumulate_grad_batches=2", "--model.optimizer=AdamW"],
     ],
-    ids=["float32", "bf16-mixed, clipped", "accumulated"],
+    ids=["float32", "validated", "bf16-mixed, clipped", "accumulated"],
 )
 def test_the_host_never_waits_for_the_device_in_a_step(
-    people_folder: Path, tmp_path: Path, settings: list[str]
+    people_folder: Path, tmp_path: Path, settings: list[str], kept: str
 ) -> None:
-    run = follow(arguments(people_folder, tmp_path, "--data.split.val=0", *settings))
+    flags = ["--data.split.val=0", f"--data.resident={kept}", *settings]
+    run = follow(arguments(people_folder, tmp_path, *flags))
     assert run.metrics["epochs"] == 3
 
 
@@ -108,12 +123,39 @@ def test_one_seed_gives_the_same_weights(
         assert torch.equal(weights, second[name]), name
 
 
-def test_a_compiled_network_learns_the_same(people_folder: Path, tmp_path: Path) -> None:
+def test_crops_on_the_device_give_the_weights_that_those_on_disk_do(
+    people_folder: Path, tmp_path: Path
+) -> None:
+    assert resident.wanted("auto", 1, torch.device("cuda"))
     args = arguments(people_folder, tmp_path)
+    disk, device = (
+        follow([*args, f"--data.resident={kind}"]).task.network.state_dict()
+        for kind in ("never", "auto")
+    )
+    for name, weights in disk.items():
+        assert torch.equal(weights, device[name]), name
+
+
+@pytest.mark.parametrize("value", ["true", "reduce-overhead"])
+def test_a_compiled_network_learns_the_same(
+    people_folder: Path, tmp_path: Path, value: str
+) -> None:
+    args = arguments(people_folder, tmp_path, "--model.network.dropout=0")
     plain, compiled = (
-        follow([*args, f"--model.torch_compile={value}"]).metrics for value in ("false", "true")
+        follow([*args, f"--model.torch_compile={one}"]).metrics for one in ("false", value)
     )
     assert compiled["val/loss"] == pytest.approx(plain["val/loss"], rel=0.02)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
+def test_captured_steps_draw_what_the_seed_says(
+    people_folder: Path, tmp_path: Path, precision: str
+) -> None:
+    flags = ["--model.torch_compile=reduce-overhead", f"--trainer.precision={precision}"]
+    args = arguments(people_folder, tmp_path, *flags)
+    first, second = (follow(args).task.network.state_dict() for _ in range(2))
+    for name, weights in first.items():
+        assert torch.equal(weights, second[name]), name
 
 
 def test_landmarks_are_judged_in_the_same_windows_as_on_the_cpu(orl: FaceDataModule) -> None:

@@ -338,10 +338,12 @@ def test_help_teaches() -> None:
     assert text.index("--run.folder") < text.index("--trainer.accelerator")
 
 
-def test_two_processes_share_one_run(people_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resident", ["auto", "always"])
+def test_two_processes_share_one_run(resident: str, people_folder: Path, tmp_path: Path) -> None:
     """Each photo counts once: 3 validate and test, which two devices cannot share evenly."""
     args = quick(people_folder, tmp_path / "runs", "--data.batch_size=4", "--trainer.devices=2",
-                 "--trainer.strategy=ddp", "--trainer.accelerator=cpu")  # fmt: skip
+                 "--trainer.strategy=ddp", "--trainer.accelerator=cpu",
+                 f"--data.resident={resident}")  # fmt: skip
     env = {**os.environ, "FACENET_DEMO_CACHE": str(tmp_path / "cache")}
     result = subprocess.run(
         [sys.executable, str(ROOT / "scripts/train.py"), *args],

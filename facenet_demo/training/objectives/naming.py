@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torchmetrics import Metric
-from torchmetrics.classification import MulticlassF1Score
 
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
 from facenet_demo.system.fields import check_fields
-from facenet_demo.training.metrics import PhotoMean, Score
+from facenet_demo.training.metrics import MacroF1, PhotoMean, Score
 from facenet_demo.training.objectives.base import Goal, Objective
 
 _NUM_GUESSES = {"accuracy": 1, "top5_accuracy": 5}
@@ -69,9 +68,7 @@ class NamingGoal(Goal):
         metrics: dict[str, Metric] = {"loss": PhotoMean(), "accuracy": PhotoMean()}
         if stage != "train":
             metrics["top5_accuracy"] = PhotoMean()
-            metrics["macro_f1"] = MulticlassF1Score(
-                self.num_people, average="macro", ignore_index=PADDED, validate_args=False
-            )
+            metrics["macro_f1"] = MacroF1(self.num_people)
         return metrics
 
     def update(
