@@ -293,6 +293,40 @@ def search(
     write_json(output, {"environment": environment(), **asdict(results)})
 
 
+def gpu(
+    lfw_root: Path | None = None,
+    device: Literal["gpu", "cpu"] = "gpu",
+    parts: list[
+        Literal["orl", "lfw", "lfw_gpu", "epoch", "captured", "tests", "predict", "report"]
+    ] = ["orl", "lfw", "lfw_gpu", "epoch", "captured", "tests", "predict", "report"],  # noqa: B006
+    num_epochs: int = 3,
+    repeats: int = 3,
+    runs: Path = Path("runs/benchmark"),
+    output: Path = RESULTS / "gpu.json",
+) -> None:
+    """Measure all that only a GPU can show: training, report, predict, and its tests.
+
+    Some four minutes; what is measured is written after each part.
+
+    Args:
+        lfw_root: The folder lfw_funneled; without it ORL stands for LFW.
+        device: cpu only tries out whether all parts run.
+        parts: What to measure.
+        num_epochs: Of each training that is timed; 2 or more.
+        repeats: How often both sides of a comparison are run, in turn.
+        runs: Where run folders go.
+        output: Where the figures go.
+    """
+    from facenet_demo.benchmarks import gpu as benchmark
+
+    bench = benchmark.Bench(runs, lfw_root, device, num_epochs, repeats)
+    done = []
+    for part in benchmark.run(bench, parts):
+        done.append(part)
+        console.print(benchmark.table([part]))
+        write_json(output, {"environment": environment(), "parts": [asdict(one) for one in done]})
+
+
 def _report(result, output: Path) -> None:  # noqa: ANN001
     console.print(str(result))
     write_json(output, {"environment": environment(), **asdict(result)})
@@ -300,7 +334,7 @@ def _report(result, output: Path) -> None:  # noqa: ANN001
 
 _BENCHMARKS = (
     accuracy, startup, drawing, crashes, speed, loading, memory, outsiders, features, predict,
-    search,
+    search, gpu,
 )  # fmt: skip
 _FLAGS = hyphenated({name for one in _BENCHMARKS for name in inspect.signature(one).parameters})
 _OLD = {f"--{name}": flag for name, flag in _FLAGS.items()}

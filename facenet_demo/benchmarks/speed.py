@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from facenet_demo.data.records import Batch
 from facenet_demo.training.cli import CONFIGS, follow, parse
 from facenet_demo.training.preparation import prepare
 
-_EPOCHS = {"orl.yaml": 20, "lfw.yaml": 3}  # of each repeat
+_EPOCHS = {"orl.yaml": 20, "lfw.yaml": 3, "lfw_gpu.yaml": 3}  # of each repeat
 
 
 @dataclass(frozen=True)
@@ -45,36 +46,46 @@ class Speed:
 
 
 def trainer_against_loop(
-    config: str, repeats: int, runs: Path, lfw_root: Path | None = None
+    config: str,
+    repeats: int,
+    runs: Path,
+    lfw_root: Path | None = None,
+    num_epochs: int | None = None,
+    flags: Sequence[str] = (),
 ) -> Speed:
     """Training a shipped config through Lightning against a loop of a few lines.
 
-    Same network, photos, seed, precision and schedule. The time is that of the epochs alone; the
-    Trainer's includes its metrics, curves and checkpoints.
+    Same network, photos, seed, precision and schedule, and batches from the same place. The time is
+    that of the epochs alone; the Trainer's includes its metrics, curves and checkpoints.
 
     Args:
-        config: orl.yaml or lfw.yaml.
-        repeats: how often both sides are run, in turn.
+        config: orl.yaml, lfw.yaml or lfw_gpu.yaml.
+        repeats: how often both sides are run, in turn; once more before, for the caches.
         runs: where run folders go.
-        lfw_root: the folder lfw_funneled, for lfw.yaml.
+        lfw_root: the folder lfw_funneled, for the last two.
+        num_epochs: of each repeat; None takes a number that fits the config.
+        flags: of train.py, beside the config's settings.
     """
+    num_epochs = num_epochs or _EPOCHS[config]
     args = [
         f"--config={CONFIGS / config}", f"--run.folder={runs}", "--run.draw_every=0",
-        "--data.split.val=0", "--data.split.test=0", f"--trainer.max_epochs={_EPOCHS[config]}",
-        "--trainer.enable_progress_bar=false",
+        "--data.split.val=0", "--data.split.test=0", "--trainer.enable_progress_bar=false", *flags,
     ]  # fmt: skip
     if lfw_root is not None:
         args.append(f"--data.source.root={lfw_root}")
+    follow([*args, "--trainer.max_epochs=1"])
+    _loop([*args, "--trainer.max_epochs=1"], 1)
+    args.append(f"--trainer.max_epochs={num_epochs}")
     seconds: tuple[list[float], list[float]] = ([], [])
     same = True
     parts: dict[str, float] = defaultdict(float)
     for _ in range(repeats):
         run = follow(args)
         seconds[0].append(float(run.metrics["seconds"]))
-        weights, laps = _loop(args, _EPOCHS[config])
+        weights, laps = _loop(args, num_epochs)
         seconds[1].append(laps.total)
         if torch.cuda.is_available():  # whose parts can only be timed by waiting for each
-            _, laps = _loop(args, _EPOCHS[config], wait=True)
+            _, laps = _loop(args, num_epochs, wait=True)
         for name, value in laps.seconds.items():
             parts[name] += value * seconds[1][-1] / laps.total
         trained = run.task.network.state_dict()
@@ -117,7 +128,7 @@ def _loop(
     task, data, seed = training.task, training.data, training.recipe.seed
     device = training.trainer.strategy.root_device
     network = task.network.to(device).train()
-    loader = data.train_dataloader()
+    loader = data.loader("train", device)
     batches = loader.sampler
     assert isinstance(batches, EpochBatches)
     optimizer = task.optimizer_settings.build(network)

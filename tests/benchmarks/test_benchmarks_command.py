@@ -67,5 +67,5 @@ def test_help_names_every_benchmark(
     assert done.value.code == 0
     said = capsys.readouterr().out
     for name in ("accuracy", "startup", "drawing", "crashes", "speed", "loading", "memory",
-                 "outsiders", "features", "predict", "search"):  # fmt: skip
+                 "outsiders", "features", "predict", "search", "gpu"):  # fmt: skip
         assert f"\n    {name} " in said
