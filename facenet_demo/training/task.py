@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
@@ -92,12 +93,8 @@ class FaceTask(pl.LightningModule):
         checkpoint[KEY] = {**described, **self.goal.described()}
 
     def on_fit_start(self) -> None:
-        if self.torch_compile == _CAPTURED and self.device.type != "cuda":
-            raise UserError(
-                f"`torch_compile` {_CAPTURED} has no effect on a {self.device.type.upper()}: it "
-                "captures what a GPU is told to do. Set it true or false, or train on a GPU: "
-                "`trainer.accelerator` gpu."
-            )
+        if self.torch_compile == _CAPTURED:
+            _check_capture(self.trainer, self.device)
         if self.torch_compile:
             _try_compiler(self.device)
 
@@ -155,7 +152,10 @@ class FaceTask(pl.LightningModule):
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         """The loss of a batch and what callbacks look at; updates the metrics of `stage`."""
         if self.torch_compile == _CAPTURED:
-            torch.compiler.cudagraph_mark_step_begin()  # what the last step put out may go
+            # What the last step put out may go, gradients too: this one puts its own there.
+            if stage == "train":
+                self.network.zero_grad()
+            torch.compiler.cudagraph_mark_step_begin()
         # Between epochs validation sees each face once, as training does, which takes less time.
         once = stage == "train" or self.trainer.state.fn == TrainerFn.FITTING
         if once or not self.goal.four_views:
@@ -211,6 +211,24 @@ def _try_window(network: FaceNetwork, window: int) -> None:
             "another `data.window`, or fewer stages."
         ) from error
     network.train()
+
+
+def _check_capture(trainer: pl.Trainer, device: torch.device) -> None:
+    scheduled = any(
+        isinstance(c, GradientAccumulationScheduler) for c in cast(Any, trainer).callbacks
+    )
+    if trainer.accumulate_grad_batches > 1 or scheduled:
+        raise UserError(
+            f"`torch_compile` {_CAPTURED} cannot accumulate gradients: each captured step puts its "
+            "own where those of the one before lie. Leave `trainer.accumulate_grad_batches` 1, or "
+            "set `torch_compile` true."
+        )
+    if device.type != "cuda":
+        raise UserError(
+            f"`torch_compile` {_CAPTURED} has no effect on a {device.type.upper()}: it captures "
+            "what a GPU is told to do. Set it true or false, or train on a GPU: "
+            "`trainer.accelerator` gpu."
+        )
 
 
 def _try_compiler(device: torch.device) -> None:

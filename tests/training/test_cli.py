@@ -446,6 +446,16 @@ def test_a_step_cannot_be_captured_on_a_cpu(
     assert "Set it true or false, or train on a GPU: --trainer.accelerator gpu." in said
 
 
+def test_captured_steps_cannot_accumulate_gradients(
+    people_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    flags = ["--model.torch_compile=reduce-overhead", "--trainer.accelerator=cpu"]
+    several = "--trainer.accumulate_grad_batches=2"
+    assert main(quick(people_folder, tmp_path, *flags, several)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--model.torch_compile reduce-overhead cannot accumulate gradients" in said
+
+
 def test_compiling_is_switched_on_or_asked_for_by_its_mode() -> None:
     for text, value in (("true", True), ("false", False), ("reduce-overhead", "reduce-overhead")):
         assert parse([f"--model.torch_compile={text}"]).recipe.torch_compile == value
