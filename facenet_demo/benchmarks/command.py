@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from argparse import Action
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -322,6 +322,8 @@ def gpu(
     bench = benchmark.Bench(runs, lfw_root, device, num_epochs, repeats)
     done = []
     for part in benchmark.run(bench, parts):
+        if part.error is not None:
+            part = replace(part, error=as_flags(part.error, _FLAGS.get))
         done.append(part)
         console.print(benchmark.table([part]))
         write_json(output, {"environment": environment(), "parts": [asdict(one) for one in done]})

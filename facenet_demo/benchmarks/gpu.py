@@ -193,7 +193,7 @@ def _orl(bench: Bench) -> Figures:
 
 def _lfw(bench: Bench) -> Figures:
     if bench.lfw_root is None:
-        raise UserError("LFW is left out: name its folder with --lfw-root.")
+        raise UserError("LFW is left out: set `lfw_root` to its folder.")
     return _against_loop(bench, "lfw.yaml")
 
 

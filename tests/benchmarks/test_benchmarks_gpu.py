@@ -44,7 +44,7 @@ def test_all_parts_run_and_one_that_fails_stops_no_other(
     assert main() == 0
     parts = {part["name"]: part for part in json.loads(output.read_text("utf-8"))["parts"]}
     assert [*parts] == names
-    assert parts["lfw"]["error"] == "LFW is left out: name its folder with --lfw-root."
+    assert parts["lfw"]["error"] == "LFW is left out: set --lfw-root to its folder."
     assert "reduce-overhead has no effect on a CPU" in parts["captured"]["error"]
     assert parts["report"]["error"] == "ZeroDivisionError: no report today"
     assert parts["lfw_gpu"]["figures"]["equal weights"] is True
