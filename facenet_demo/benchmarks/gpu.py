@@ -32,7 +32,7 @@ from facenet_demo.predict import Predictor
 from facenet_demo.system.errors import UserError
 from facenet_demo.training.cli import CONFIGS, parse
 from facenet_demo.training.train import TrainedRun, train
-from facenet_demo.visualize.command import visualize
+from facenet_demo.visualize.making import visualize
 
 Figures: TypeAlias = dict[str, float | bool]
 

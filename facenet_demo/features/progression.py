@@ -17,9 +17,9 @@ from typing import Any, cast
 import numpy as np
 from torch import nn
 
-from facenet_demo.features.dissection import NUM_BLOCKS
 from facenet_demo.features.measures import Draw, LayerValues, Measure, all_measures
 from facenet_demo.features.measures.base import Values
+from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.survey import Evidence, Reading, Survey, survey
 
 NUM_REPLICATES = 400
@@ -92,6 +92,7 @@ def measure(
     measures: Iterable[Measure[Any]] | None = None,
     also: Iterable[Reading[Any]] = (),
     num_replicates: int = NUM_REPLICATES,
+    fields: Mapping[str, ReceptiveField] | None = None,
 ) -> Progression:
     """Measure each layer.
 
@@ -103,10 +104,11 @@ def measure(
         measures: all that are defined if None.
         also: further readings, which share the passes over the photos.
         num_replicates: of the bootstrap; without any there are no `curves`.
+        fields: see `survey`.
     """
     measures = tuple(all_measures() if measures is None else measures)
     readings = [*(reading for one in measures for reading in one.readings), *also]
-    read = survey(network, layers, evidence, readings, seed)
+    read = survey(network, layers, evidence, readings, seed, fields)
     values = {
         one.name: {layer: one.compute(network, read, layer) for layer in layers} for one in measures
     }
@@ -140,8 +142,8 @@ def _bootstrap(
 def _draws(survey: Survey, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks and photos of each replicate, the same in each layer and network."""
     rng = np.random.default_rng([survey.seed, 0])
-    labels = survey.evidence.test_labels
+    labels, num_blocks = survey.evidence.test_labels, survey.evidence.num_blocks
     rows = [np.flatnonzero(labels == person) for person in np.unique(labels)]
     for _ in range(number):
-        blocks = rng.multinomial(NUM_BLOCKS, np.full(NUM_BLOCKS, 1 / NUM_BLOCKS))
+        blocks = rng.multinomial(num_blocks, np.full(num_blocks, 1 / num_blocks))
         yield blocks, np.concatenate([own[rng.integers(len(own), size=len(own))] for own in rows])

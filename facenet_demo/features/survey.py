@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.dissection import Dissection, PartOverlaps
+from facenet_demo.features.dissection import NUM_BLOCKS, Dissection, PartOverlaps
 from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.receptive_field import ReceptiveField, receptive_fields
 from facenet_demo.features.selectivity import Pooling
@@ -39,6 +39,8 @@ class Evidence:
         test_parts: `(N, h, w)` int64, the parts of `test_windows`.
         train_labels, test_labels: `(N,)` who they show, from 0 to `num_people` - 1.
         num_people: P.
+        num_blocks: of the views: batches count as the first block's to the last's by turns, and the
+            bootstrap draws blocks. One is enough where nothing is drawn.
     """
 
     train_views: Iterable[View]
@@ -51,6 +53,7 @@ class Evidence:
     train_labels: np.ndarray
     test_labels: np.ndarray
     num_people: int
+    num_blocks: int = NUM_BLOCKS
 
 
 # What may be shown: evidence -> batches.
@@ -88,7 +91,7 @@ class Reading(Generic[Result]):
 
 
 def _dissecting(evidence: Evidence, seed: int) -> Instrument[Any]:
-    return PartOverlaps(len(evidence.part_names))
+    return PartOverlaps(len(evidence.part_names), evidence.num_blocks)
 
 
 def _dissecting_rotated(evidence: Evidence, seed: int) -> Instrument[Any]:
@@ -154,6 +157,7 @@ def survey(
     evidence: Evidence,
     readings: Iterable[Reading[Any]],
     seed: int = 0,
+    fields: Mapping[str, ReceptiveField] | None = None,
 ) -> Survey:
     """Take readings, each kind of photos shown once.
 
@@ -163,8 +167,11 @@ def survey(
         evidence: what it is shown.
         readings: what to take; one that is named twice is taken once.
         seed: given to the instruments.
+        fields: of each layer, from an earlier survey, since weights do not change them; they are
+            found out if None.
     """
-    fields = receptive_fields(network, layers, evidence.test_windows.shape[-1])
+    if fields is None:
+        fields = receptive_fields(network, layers, evidence.test_windows.shape[-1])
     wanted = dict.fromkeys(readings)
     found: dict[Reading[Any], dict[str, Any]] = {}
     for photos in dict.fromkeys(reading.photos for reading in wanted):

@@ -38,7 +38,7 @@ class RunSettings:
             switches all TensorBoard pictures off.
         measure_every: Epochs between two measurements of each layer (edges, parts, people), drawn
             as curves in TensorBoard, with the progression after the test; 0, as it is, measures
-            nothing. Each takes as long as a few epochs of ORL.
+            nothing. Each takes about as long as an epoch of ORL.
         contact_sheet: Write people.html into the run folder before training: the face that was
             taken of each photo, those of photos with several faces marked.
     """

@@ -34,7 +34,7 @@ class Draw:
     """One bootstrap replicate: which test photos there are this time, and how units are drawn.
 
     Attributes:
-        blocks: `(NUM_BLOCKS,)` how often each block of `Evidence.test_views` counts.
+        blocks: `(N,)` how often each block of `Evidence.test_views` counts.
         photos: `(N,)` rows of `Evidence.test_windows`, person after person, each person's as many
             as there are.
         random: of the units.
