@@ -38,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
         page = visualize(
             settings.run, settings.output, settings.images, settings.config, settings.layers,
             settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
-            settings.units, settings.modules,
+            settings.units, settings.modules, settings.num_units,
         )  # fmt: skip
         console.print("Open", Text(str(page), "bold"), "in a browser.")
         return 0
@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--num-views", type=int, default=400, metavar="N",
         help="shifted and turned views to dissect on (%(default)s); more take longer and narrow "
         "the intervals")  # fmt: skip
+    add("--num-units", type=int, default=64, metavar="N",
+        help="units of each layer to look at closely (%(default)s): what excites them, what the "
+        "network loses without them; those that match parts or people best")  # fmt: skip
     add("--seed", type=int, default=0, help="of all that is drawn by lot (%(default)s)")
     add_import_flag(
         parser,

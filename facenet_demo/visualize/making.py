@@ -42,6 +42,7 @@ def visualize(
     overwrite: bool = False,
     units: Sequence[str] = (),
     modules: Sequence[str] = (),
+    num_units: int = 64,
 ) -> Path:
     """Make a report; returns its page.
 
@@ -58,11 +59,13 @@ def visualize(
         units: "LAYER:UNIT", whose maps are shown for each photo.
         modules: dotted names of Python modules to import: their measures and pages are in the
             report, and the checkpoint and the config may name classes of them.
+        num_units: units of each layer that are looked at closely, at most: of each a picture that
+            excites it, and what the network loses without it.
 
     Raises:
         UserError: for input that cannot be used.
     """
-    _check(num_views, seed, images)
+    _check(num_views, seed, images, num_units)
     trust.allow(modules)
     makers = page_makers()
     trained = load_classifier(run)
@@ -87,7 +90,7 @@ def visualize(
     names_people = data.people == trained.people
     with steps(measurements.num_steps(layers) + len(makers), "Report") as step:
         measured = measurements.take(
-            trained.network, trained.settings, layers, evidence, names_people, seed, step
+            trained.network, trained.settings, layers, evidence, names_people, seed, step, num_units
         )
         look = Look(
             output, trained, layers, data, evidence, measured,
@@ -116,11 +119,13 @@ def visualize(
     return output / "index.html"
 
 
-def _check(num_views: int, seed: int, images: Sequence[Path]) -> None:
+def _check(num_views: int, seed: int, images: Sequence[Path], num_units: int) -> None:
     if num_views < _FEWEST_VIEWS:
         raise UserError(
             f"`num_views` is {num_views}; below {_FEWEST_VIEWS} no interval means anything."
         )
+    if num_units < 0:
+        raise UserError(f"`num_units` must be 0 or more, not {num_units}.")
     if seed < 0:
         raise UserError(f"`seed` must be 0 or more, not {seed}.")
     for path in images:

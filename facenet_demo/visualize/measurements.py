@@ -16,12 +16,14 @@ import torch
 from facenet_demo.features.causality import Causality, part_costs, unit_costs
 from facenet_demo.features.gratings import GratingTuning, Tuning, stimuli
 from facenet_demo.features.maps import MapsOf, StrongestMaps, TopMaps
-from facenet_demo.features.measures.parts import peak_layer, rotated_parts
+from facenet_demo.features.measures.parts import best_parts, peak_layer, rotated_parts
 from facenet_demo.features.observe import View
 from facenet_demo.features.patches import Patches, TopPatches
 from facenet_demo.features.progression import Progression, measure
+from facenet_demo.features.selectivity import selectivity
 from facenet_demo.features.side_by_side import Copies, side_by_side
 from facenet_demo.features.survey import (
+    CHOSEN,
     CHOSEN_ROTATED,
     HELD_OUT_ROTATED,
     TRAIN_POOLED,
@@ -73,9 +75,9 @@ class Measurements:
         rotated: `(L,)` part score after a random rotation of each layer's units.
         judgements: of the claims; the last one is missing if nobody here can be named.
         causality: None if the network cannot name the people on these photos.
-        costs: layer -> `(U, P)` share of each person's windows lost without each unit; empty where
-            it cannot be measured.
-        pictures: layer -> `(U, 3, W, W)` synthesised.
+        costs: layer -> unit -> `(P,)` share of each person's windows lost without it; of those
+            that were looked at closely, and empty where it cannot be measured.
+        pictures: layer -> unit -> `(3, W, W)` synthesised, of the same units.
     """
 
     trained: Progression
@@ -84,8 +86,8 @@ class Measurements:
     rotated: np.ndarray
     judgements: list[Judgement]
     causality: Causality | None
-    costs: dict[str, np.ndarray]
-    pictures: dict[str, torch.Tensor]
+    costs: dict[str, dict[int, np.ndarray]]
+    pictures: dict[str, dict[int, torch.Tensor]]
 
 
 def take(
@@ -96,6 +98,7 @@ def take(
     names_people: bool,
     seed: int,
     step: Callable[[str], None],
+    num_units: int,
 ) -> Measurements:
     """Measure a network and its controls.
 
@@ -107,6 +110,7 @@ def take(
         names_people: its outputs are the people of `evidence`.
         seed: of all that is drawn.
         step: called before each of `num_steps` steps with its name.
+        num_units: of each layer that are looked at closely, at most.
     """
     step("the network and an untrained one")
     device = evidence.test_windows.device
@@ -120,7 +124,12 @@ def take(
         device,
     )
     judgements = judge(trained, control)
-    units = {layer: list(_chunks(trained, layer, device)) for layer in layers}
+    chosen = {layer: _telling_units(trained, layer, num_units) for layer in layers}
+    at_once = _UNITS_AT_ONCE if device.type == "cpu" else max(1, num_units)
+    chunks = {
+        layer: [units[i : i + at_once] for i in range(0, len(units), at_once)]
+        for layer, units in chosen.items()
+    }
     copies = Copies(network)
     # Where parts peak; in the first or last layer they are no less worth a try.
     peak = layers[peak_layer(trained.survey)]
@@ -128,20 +137,21 @@ def take(
     if names_people:
         pieces.append(partial(_part_costs, copies, trained, peak, seed))
     for layer in layers:
-        pieces += [partial(_pictures, copies, trained, layer, some) for some in units[layer]]
+        pieces += [partial(_pictures, copies, trained, layer, some) for some in chunks[layer]]
         if names_people:
-            pieces += [partial(_costs, copies, trained, layer, some) for some in units[layer]]
+            pieces += [partial(_costs, copies, trained, layer, some) for some in chunks[layer]]
     found = side_by_side(pieces, device)
     step("ablation of parts")
     causality = next(found) if names_people else None
     if causality is not None:
         judgements.append(causality.judgement)
-    costs, pictures = {}, {}
-    for layer in layers:
+    costs: dict[str, dict[int, np.ndarray]] = {}
+    pictures: dict[str, dict[int, torch.Tensor]] = {}
+    for layer, units in chosen.items():
         step(f"units of {layer}")
-        pictures[layer] = torch.cat([next(found) for _ in units[layer]])
-        if names_people:
-            costs[layer] = np.concatenate([next(found) for _ in units[layer]])
+        for of_layer in (pictures, costs) if names_people else (pictures,):
+            rows = [row for _ in chunks[layer] for row in next(found)]
+            of_layer[layer] = dict(zip(units, rows, strict=True))  # type: ignore[index]
     return Measurements(
         trained=trained,
         twin=untrained,
@@ -159,12 +169,16 @@ def num_steps(layers: Sequence[str]) -> int:
     return 2 + len(layers)
 
 
-def _chunks(trained: Progression, layer: str, device: torch.device) -> Iterator[range]:
-    """Units of a layer that are looked at together."""
-    num_units = trained.survey.layers[layer][TRAIN_POOLED].shape[1]
-    at_once = _UNITS_AT_ONCE if device.type == "cpu" else num_units
-    for start in range(0, num_units, at_once):
-        yield range(start, min(start + at_once, num_units))
+def _telling_units(trained: Progression, layer: str, number: int) -> list[int]:
+    """The units of a layer that match parts best, and those most selective for one person.
+
+    Both by training photos, one of each kind by turns; in order.
+    """
+    evidence, read = trained.survey.evidence, trained.survey.layers[layer]
+    _, above = best_parts(read[CHOSEN], evidence.face_parts)
+    for_people = selectivity(read[TRAIN_POOLED], evidence.train_labels, evidence.num_people)
+    by_turns = np.stack([np.argsort(-above), np.argsort(-for_people)], axis=1).flatten()
+    return sorted(list(dict.fromkeys(by_turns.tolist()))[:number])
 
 
 def _part_costs(copies: Copies, trained: Progression, layer: str, seed: int) -> Causality:

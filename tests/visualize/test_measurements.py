@@ -66,3 +66,16 @@ def test_photos_are_shown_once_for_all_that_look(
     each = batches_of_views + batches_of_windows + gratings + fields
     can_be_read, explained = 1, 3  # before any work; example faces
     assert forwards["watched"] == 2 * each + can_be_read + explained
+
+
+def test_few_units_are_looked_at_closely_those_that_tell_most(
+    run: TrainedRun, tmp_path: Path
+) -> None:
+    visualize(run.folder, tmp_path / "report", num_views=40, num_units=2)
+    pictures = tmp_path / "report" / "pictures" / "trained"
+    for layer in LAYERS:
+        units = len(list((pictures / layer).glob("*-patches.webp")))
+        assert units > 2, "all have their patches"
+        assert len(list((pictures / layer).glob("*-synthesis.webp"))) == 2
+    none = visualize(run.folder, tmp_path / "none", num_views=40, num_units=0)
+    assert not list((none.parent / "pictures").rglob("*-synthesis.webp"))

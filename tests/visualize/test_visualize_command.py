@@ -148,6 +148,7 @@ def test_other_photos_leave_parts_of_it_unmeasured(
         (["{run}", "--units", "stages.1.0"], "no LAYER:UNIT"),
         (["{run}", "--units", "stages.1.0:5"], "units are 0 to 4"),
         (["{run}", "--num-views", "3"], "--num-views is 3"),
+        (["{run}", "--num-units", "-1"], "--num-units must be 0 or more"),
         (["{run}", "--seed", "-1"], "--seed must be 0 or more"),
         (["{run}", "--images", "nowhere.jpg"], "there is no nowhere.jpg"),
         (["{run}", "--output", "{report}"], "--overwrite"),

@@ -74,16 +74,16 @@ class Side:
         name: what the network is called.
         network: itself.
         progression: of it.
-        costs: layer -> `(U, P)`, see `Measurements`; of a control none.
-        synthesised: layer -> `(U, 3, W, W)`; of a control none.
+        costs: see `Measurements`; of a control none.
+        synthesised: see `Measurements.pictures`; of a control none.
     """
 
     look: Look
     name: str
     network: FaceNetwork
     progression: Progression
-    costs: Mapping[str, np.ndarray] = field(default_factory=dict)
-    synthesised: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)
+    synthesised: Mapping[str, Mapping[int, torch.Tensor]] = field(default_factory=dict)
 
     def save(
         self, file: str, pixels: np.ndarray, kind: str, caption: str, layer: str,
@@ -103,10 +103,11 @@ def units(side: Side, layer: str) -> Iterator[UnitEntry]:
     edges = side.progression.found(Edges)[layer]
     r2 = dict(zip(edges.units.tolist(), edges.r2.tolist(), strict=True))
     selectivity = side.progression.found(People)[layer].values
-    costs = side.costs.get(layer)
+    of_units = side.costs.get(layer, {})
     overlays = _overlays(side, layer, parts) if read.map_size != (1, 1) else {}
     for unit, part in enumerate(parts):
-        people = tuple(_people(side, means[unit], None if costs is None else costs[unit]))
+        costs = of_units.get(unit)  # (P,)
+        people = tuple(_people(side, means[unit], costs))
         iou, prior, auc = (of[unit] for of in (held_out.iou, held_out.prior, held_out.auc))  # (K,)
         yield UnitEntry(
             unit,
@@ -118,7 +119,7 @@ def units(side: Side, layer: str) -> Iterator[UnitEntry]:
                 "orientation": float(orientation[unit]),
                 "gabor_r2": r2.get(unit),
                 "selectivity": float(selectivity[unit]),
-                "ablation": None if costs is None else float(np.nanmean(costs[unit])),
+                "ablation": None if costs is None else float(np.nanmean(costs)),
             },
             parts={
                 name: PartScore(float(iou[p]), float(prior[p]), float(auc[p]))
@@ -151,8 +152,9 @@ def _pictures(
             f"Outlined: {part}.",
             layer, unit,
         )  # fmt: skip
-    if layer in side.synthesised:
-        picture = sheets.enlarged(to_pixels(side.synthesised[layer][unit]), _SYNTHESIS_SIDE)
+    synthesised = side.synthesised.get(layer, {}).get(unit)
+    if synthesised is not None:
+        picture = sheets.enlarged(to_pixels(synthesised), _SYNTHESIS_SIDE)
         yield side.save(
             f"{file}-synthesis.webp", picture, "synthesis",
             "A picture computed to excite the unit. It illustrates; it proves nothing.",
