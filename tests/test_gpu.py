@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from lightning.pytorch.trainer.states import TrainerFn
 from facenet_demo.data import resident
 from facenet_demo.data.datamodule import DataSettings, FaceDataModule
 from facenet_demo.data.records import Batch
+from facenet_demo.features.ablation import right_without
+from facenet_demo.features.dissection import PartOverlaps
+from facenet_demo.features.effective import effective_kernels
+from facenet_demo.features.observe import View, observe
+from facenet_demo.features.patches import Patches
+from facenet_demo.features.receptive_field import receptive_fields
+from facenet_demo.features.selectivity import Pooling
+from facenet_demo.features.synthesis import synthesize
+from facenet_demo.networks import FaceCNN
 from facenet_demo.training.cli import CONFIGS, follow
 from facenet_demo.training.objectives.naming import NamingLoss
 from facenet_demo.training.task import FaceTask
@@ -166,3 +176,42 @@ def test_landmarks_are_judged_in_the_same_windows_as_on_the_cpu(orl: FaceDataMod
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.cpu(), other)
         assert one.is_cuda
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_what_is_seen_inside_is_the_same_as_on_the_cpu(deterministic: bool) -> None:
+    torch.manual_seed(0)
+    network = FaceCNN(channels=[8, 12, 16]).build(5).eval().requires_grad_(False)
+    views = [View(torch.rand(16, 3, 32, 32), torch.randint(0, 4, (16, 16, 16))) for _ in range(4)]
+    images, labels = torch.cat([view.images for view in views]), np.arange(64) % 5
+    layers, found = network.blocks, {}
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        for device in ("cpu", "cuda"):
+            own = deepcopy(network).to(device)
+            parts, top, pooled = PartOverlaps(4), Patches(3), Pooling()
+            moved = [View(*(values.to(device) for values in view)) for view in views]
+            observe(own, layers, moved, [parts, top, pooled])
+            fields = receptive_fields(own, layers, 32)
+            found[device] = {}
+            for layer in layers:
+                means, count = pooled.result()[layer].mean(0), parts.result()[layer].iou.shape[0]
+                groups = [[unit] for unit in range(count)]
+                kernels = effective_kernels(own, layer, images[:8], fields[layer], [0, 3, 5])
+                found[device][layer] = (
+                    parts.result()[layer],
+                    top.result()[layer].scores,
+                    kernels,
+                    right_without(own, images, labels, layer, groups, means),
+                    synthesize(own, layer, [0, 3], 32, steps=2, field=fields[layer]),
+                )
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for layer in layers:
+        cpu, gpu = found["cpu"][layer], found["cuda"][layer]
+        assert gpu[0].iou == pytest.approx(cpu[0].iou, abs=0.01), "rounding moves a few cells"
+        assert gpu[0].auc == pytest.approx(cpu[0].auc, abs=0.01)
+        assert gpu[1] == pytest.approx(cpu[1], rel=1e-3)
+        assert gpu[2] == pytest.approx(cpu[2], abs=1e-3 * np.abs(cpu[2]).max())
+        assert (gpu[3] == cpu[3]).mean() > 0.98, "some answers are close calls"
+        assert torch.allclose(gpu[4], cpu[4], atol=0.05)

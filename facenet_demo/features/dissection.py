@@ -213,22 +213,23 @@ class _Table:
 
     def result(self) -> Dissection:
         starts = self._count().starts
-        inside = self._counts.sum(0)[:, :, 0].double()  # (U, L, K)
+        inside = self._counts.sum(0)[:, :, 0].double().cpu()  # (U, L, K)
         of_level = inside.sum(2)
         above = of_level.flip(1).cumsum(1).flip(1)  # (U, L), from each level on
         share = inside[0].sum(0) / of_level[0].sum()
         most = share + share_of_a_level(share) / 2
         # The first level of each unit that is active, for each part, `(U, K)`.
         levels = (above[..., None] > most * above[:, :1, None]).sum(1)
-        is_active = levels[..., None] <= torch.arange(NUM_LEVELS, device=levels.device)  # (U, K, L)
+        is_active = (levels[..., None] <= torch.arange(NUM_LEVELS)).float()  # (U, K, L)
         # The last K: in which part that is; the one before: in the same image, or in another.
-        active = torch.stack([is_active.float() @ block for block in self._counts.flatten(3)])
+        is_active = is_active.to(self._counts.device)
+        active = torch.stack([is_active @ block for block in self._counts.flatten(3)])
         active = active.unflatten(3, (2, -1))  # (N, U, K, 2, K)
         shared, shared_other = active.diagonal(dim1=2, dim2=4).unbind(2)  # (N, U, K)
         masked, masked_other = self._counts[:, 0].sum(1).unbind(1)  # (N, K)
         counted = (active[:, :, :, 0].sum(3), shared, shared_other, masked, masked_other)
         return Dissection(
-            starts(levels).cpu().numpy(),
+            starts(levels.to(self._counts.device)).cpu().numpy(),
             Overlap(*(count.double().cpu().numpy() for count in counted)),
             _area(inside, of_level[..., None] - inside).cpu().numpy(),
         )

@@ -37,13 +37,14 @@ class Levels:
     def __init__(self, sample: torch.Tensor) -> None:
         some = sample[:, :: max(1, sample.shape[1] // _NUM_RANKED)]
         # Nothing is looked for among the lowest values, which may lie far from all others.
-        self._low = some.kthvalue(1 + some.shape[1] // 10, dim=1, keepdim=True).values
+        self._low = some.sort(1).values[:, some.shape[1] // 10, None]
         spread = sample.amax(1, keepdim=True) - self._low
         # A unit that is silent in the sample may be as lively later as the others of its layer.
         lively = torch.maximum(spread.max(), 1e-3 * self._low.abs()).clamp_min(1e-12)
         self._width = torch.where(spread > 0, spread, lively) * (_ROOM / _NUM_BINS)
-        counts = torch.zeros(len(sample), _NUM_BINS, device=sample.device)
-        counts.scatter_add_(1, self.bins(sample), torch.ones_like(sample))
+        # Whole numbers: of others a GPU has no sum in a certain order.
+        counts = torch.zeros(len(sample), _NUM_BINS, dtype=torch.int64, device=sample.device)
+        counts.scatter_add_(1, bins := self.bins(sample), torch.ones_like(bins))
         above = 1 - (counts.cumsum(1) - counts) / sample.shape[1]  # from each bin's start on
         by_share = _levels_above(above)
         # What is left is spread over the range, for values that the sample did not have.
