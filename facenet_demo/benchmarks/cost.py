@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,15 +54,27 @@ def _readable(seconds: float) -> str:
     return f"{1e3 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def startup(repeats: int) -> Comparison:
-    """`train.py --help` against the import that it cannot do without."""
-    return compare(
-        "train.py --help",
-        lambda: _python(str(_ROOT / "scripts/train.py"), "--help"),
-        "import lightning.pytorch",
-        lambda: _python("-c", "import lightning.pytorch"),
-        repeats,
-    )
+def startup(repeats: int) -> dict[str, Comparison]:
+    """`--help` of each command: `train.py`'s against the import that it cannot do without.
+
+    Those of `visualize.py` and `predict.py`, which import little, against starting Python.
+
+    Args:
+        repeats: how often both are run, in turn, after once for nothing.
+    """
+    return {
+        name: compare(
+            f"{name}.py --help",
+            partial(_python, str(_ROOT / f"scripts/{name}.py"), "--help"),
+            peer if peer != "pass" else "python -c pass",
+            partial(_python, "-c", peer),
+            repeats,
+            warm_up=True,
+        )
+        for name, peer in (
+            ("train", "import lightning.pytorch"), ("visualize", "pass"), ("predict", "pass"),
+        )
+    }  # fmt: skip
 
 
 def drawing(repeats: int, runs: Path) -> Comparison:
@@ -83,9 +96,27 @@ def drawing(repeats: int, runs: Path) -> Comparison:
 
 
 def compare(
-    name: str, side: Callable[[], object], peer: str, other: Callable[[], object], repeats: int
+    name: str,
+    side: Callable[[], object],
+    peer: str,
+    other: Callable[[], object],
+    repeats: int,
+    *,
+    warm_up: bool = False,
 ) -> Comparison:
-    """Time both sides in turn."""
+    """Time both sides in turn.
+
+    Args:
+        name: of the side measured.
+        side: what is measured.
+        peer: name of the other side.
+        other: what it is compared with.
+        repeats: how often both are timed.
+        warm_up: run both once before, without timing them.
+    """
+    if warm_up:
+        side()
+        other()
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for work, times in ((side, seconds[0]), (other, seconds[1])):

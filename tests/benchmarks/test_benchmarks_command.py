@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from facenet_demo.benchmarks import cost
 from facenet_demo.benchmarks.command import main
 
 
@@ -26,6 +27,18 @@ def test_what_was_measured_is_written_beside_the_machine_it_ran_on(
     assert found["mutations"]["num"] == 3
     assert found["environment"]["python"] == sys.version.split()[0]
     assert "3 damaged photos: " in capsys.readouterr().err
+
+
+def test_startup_is_written_command_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cost, "_python", lambda *args: None)
+    output = tmp_path / "startup.json"
+    assert call(monkeypatch, "startup", "--repeats=2", f"--output={output}") == 0
+    found = json.loads(output.read_text("utf-8"))
+    assert [*found] == ["environment", "train", "visualize", "predict"]
+    assert len(found["predict"]["seconds"]) == 2
+    assert "predict.py --help: median" in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_said(
