@@ -23,7 +23,6 @@ MAY_PRINT = {"predict/output.py", "predict/onnx_trial.py", "benchmarks/features.
 TESTED_ELSEWHERE = {
     "basics/backpropagation": "basics/test_mlp.py: its gradients are autograd's",
     "basics/gates": "basics/test_neuron.py: neurons learn them",
-    "benchmarks/features": "features/test_progression.py: what it calls; it takes minutes",
     "benchmarks/pipeline": "predict/test_benchmarks.py, which has a predictor",
     "benchmarks/prediction": "predict/test_benchmarks.py, which has a predictor",
     "data/facts": "types alone; training/test_recipe.py makes some",

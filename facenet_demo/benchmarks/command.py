@@ -7,7 +7,7 @@ import sys
 from argparse import Action
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, auto_cli
 
@@ -195,33 +195,44 @@ def outsiders(
 
 def features(
     runs: list[Path],
+    parts: list[Literal["trials", "costs", "memory"]] = ["trials", "costs", "memory"],  # noqa: B006
     num_untrained: int = 5,
     repeats: int = 5,
     output: Path = RESULTS / "features.json",
 ) -> None:
-    """Put the progression on trial for the networks of some runs, and for untrained ones.
+    """Put the progression on trial for the networks of some runs, and time what it takes.
 
-    Two minutes for each network on 2 cores.
+    A minute or two for each trial on 2 cores. Costs are those of the first run's network, and take
+    three minutes for that of ORL, seven for that of LFW. What is measured is written after each.
 
     Args:
         runs: Run folders, of several seeds, or of a training on shuffled names.
-        num_untrained: How many untrained networks of the first run's shape.
-        repeats: How often the time of dissecting is compared with that of a forward pass.
+        parts: What to measure: trials of all networks; costs, the time of dissecting, top patches,
+            Gabor fits and ablations beside a forward pass and beside plainer ways; memory.
+        num_untrained: How many untrained networks of the first run's shape are tried, too.
+        repeats: How often both sides of a comparison are run, in turn.
         output: Where the figures go.
     """
+    from facenet_demo.benchmarks import feature_costs
     from facenet_demo.benchmarks import features as benchmark
 
-    results: dict[str, object] = {"environment": environment(), "tried": []}
-    for tried in benchmark.run(runs, num_untrained):
-        console.print(str(tried))
-        cast(list, results["tried"]).append(asdict(tried))
+    results: dict[str, object] = {"environment": environment()}
+    if "trials" in parts:
+        trials = results["trials"] = []
+        for trial in benchmark.run(runs, num_untrained):
+            console.print(str(trial))
+            trials.append(asdict(trial))
+            write_json(output, results)
+    if "costs" in parts:
+        costs = results["costs"] = {}
+        for name, cost in feature_costs.costs(runs[0], repeats):
+            console.print(str(cost))
+            costs[name] = asdict(cost)
+            write_json(output, results)
+    if "memory" in parts:
+        results["memory"] = benchmark.memory()
+        console.print(f"peak memory, MiB by number of views: {results['memory']}")
         write_json(output, results)
-    costs = benchmark.costs(runs[0], repeats)
-    memory = benchmark.memory()
-    for line in (*costs, f"peak memory, MiB by number of views: {memory}"):
-        console.print(str(line))
-    results |= {"costs": [asdict(cost) for cost in costs], "memory": memory}
-    write_json(output, results)
 
 
 def predict(

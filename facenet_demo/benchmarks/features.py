@@ -1,11 +1,11 @@
 """Whether the progression holds, over several trainings and for networks that learned nothing.
 
-    for tried in run([Path("runs/lfw-..."), Path("runs/lfw-...")], num_untrained=5):
-        print(tried)
-    for comparison in costs(Path("runs/lfw-..."), repeats=5): ...
+    for trial in run([Path("runs/lfw-..."), Path("runs/lfw-...")], num_untrained=5):
+        print(trial)
+    memory()                             # MiB by number of views that are dissected
 
 Every network is judged as `scripts/visualize.py` judges it: beside an untrained control, on photos
-that it was not trained on.
+that it was not trained on. What the looking costs: `feature_costs.py`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from facenet_demo.benchmarks.cost import Comparison, compare
 from facenet_demo.data.evidence import make_evidence
 from facenet_demo.features.causality import part_costs
 from facenet_demo.features.dissection import dissect
 from facenet_demo.features.measures.parts import peak_layer
 from facenet_demo.features.observe import View
-from facenet_demo.features.patches import top_patches
 from facenet_demo.features.progression import measure
 from facenet_demo.features.survey import Evidence
-from facenet_demo.features.trace import evaluating
+from facenet_demo.features.trace import IMAGES_AT_ONCE
 from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceCNN, FaceNetwork, NetworkSettings
 from facenet_demo.networks.checkpoints import load_checkpoint
@@ -37,12 +34,11 @@ from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.training.cli import configured_data
 
 NUM_VIEWS = 400
-_BATCH = 64
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One network and what came of its trial.
+class Trial:
+    """A network, and how the claims about it were judged.
 
     Attributes:
         network: the run folder, or "untrained" and a seed.
@@ -62,7 +58,7 @@ class Tried:
         return f"{self.network}: {verdicts}; best part overlap {ours:.3f}, control {control:.3f}"
 
 
-def run(folders: Sequence[Path], num_untrained: int, seed: int = 0) -> Iterator[Tried]:
+def run(folders: Sequence[Path], num_untrained: int, seed: int = 0) -> Iterator[Trial]:
     """Try the networks of some runs, and untrained ones of the first run's shape.
 
     Args:
@@ -83,51 +79,18 @@ def run(folders: Sequence[Path], num_untrained: int, seed: int = 0) -> Iterator[
 
 def _try(
     name: str, network: FaceNetwork, settings: NetworkSettings, evidence: Evidence, seed: int
-) -> Tried:
+) -> Trial:
     layers = network.blocks
     network.requires_grad_(False)
     twin = untrained_twin(network, settings, evidence.train_windows, seed + 1)
     measured, control = (measure(one, layers, evidence, seed) for one in (network, twin))
     causality = part_costs(network, measured, layers[peak_layer(measured.survey)], seed)
     overlap = measured.estimates["parts"].max(), control.estimates["parts"].max()
-    return Tried(
+    return Trial(
         name,
         [*judge(measured, control), causality.judgement],
         (float(overlap[0]), float(overlap[1])),
     )
-
-
-def costs(folder: Path, repeats: int) -> list[Comparison]:
-    """Time of dissecting and of finding top patches against that of the forward pass alone.
-
-    Dissecting runs through the photos twice, so it is compared with two passes.
-
-    Args:
-        folder: a run folder.
-        repeats: how often all are run, in turn.
-    """
-    network = load_checkpoint(folder).network.requires_grad_(False)
-    evidence = make_evidence(configured_data(folder / "config.yaml"), NUM_VIEWS, 0)
-    views = list(evidence.test_views)
-    batches = [(view.images, np.arange(len(view.images))) for view in views]
-
-    def forward(times: int) -> None:
-        with evaluating(network):
-            for _ in range(times):
-                for view in views:
-                    network(view.images)
-
-    layers, num_parts = network.blocks, len(evidence.part_names)
-    return [
-        compare(
-            "dissection", lambda: dissect(network, layers, views, num_parts),
-            "two forward passes", lambda: forward(2), repeats,
-        ),
-        compare(
-            "top patches", lambda: top_patches(network, layers, batches),
-            "a forward pass", lambda: forward(1), repeats,
-        ),
-    ]  # fmt: skip
 
 
 def memory(num_views: Sequence[int] = (1_000, 10_000)) -> dict[int, float]:
@@ -152,9 +115,9 @@ class _Noise:
 
     def __iter__(self) -> Iterator[View]:
         generator = torch.Generator().manual_seed(0)
-        for _ in range(0, self._number, _BATCH):
-            images = torch.rand(_BATCH, 3, 64, 64, generator=generator)
-            yield View(images, torch.randint(0, 8, (_BATCH, 32, 32), generator=generator))
+        for _ in range(0, self._number, IMAGES_AT_ONCE):
+            images = torch.rand(IMAGES_AT_ONCE, 3, 64, 64, generator=generator)
+            yield View(images, torch.randint(0, 8, (IMAGES_AT_ONCE, 32, 32), generator=generator))
 
 
 def _dissect(number: int) -> None:
