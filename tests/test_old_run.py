@@ -82,4 +82,7 @@ def test_its_report_measures_what_it_did(tmp_path: Path) -> None:
     measured = json.loads((run / "report/progression.json").read_text("utf-8"))
     for measure, layers in EXPECTED["naming"]["progression"].items():
         for layer, interval in layers.items():
-            assert measured["networks"]["trained"][measure][layer] == near(interval)
+            found = measured["networks"]["trained"][measure][layer]
+            # Since then a fit ends in a better place, and of the views' cells others are counted.
+            since = {"edges": 0.01, "parts": 0.05}.get(measure, 1e-4)
+            assert found == pytest.approx(interval, rel=1e-4, abs=since)

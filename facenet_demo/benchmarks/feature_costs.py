@@ -38,11 +38,11 @@ from facenet_demo.networks import FaceNetwork
 from facenet_demo.networks.checkpoints import load_checkpoint
 from facenet_demo.networks.untrained import untrained_twin
 from facenet_demo.training.cli import configured_data
+from facenet_demo.visualize.measurements import MAX_ABLATED
 
 NUM_VIEWS = 400
 _SLOW_REPEATS = 3  # at most, of what takes several times as long
 _NUM_SCIPY = 20  # kernels that scipy fits
-_MAX_ABLATED = 310  # windows that single units are ablated on, as for a report
 _NUM_ABLATED = 8  # units of a layer
 
 
@@ -238,7 +238,7 @@ def ablation(
         num_units: of a layer at most, spread evenly.
     """
     number = len(evidence.test_windows)
-    rows = np.linspace(0, number - 1, min(number, _MAX_ABLATED)).round().astype(int)
+    rows = np.linspace(0, number - 1, min(number, MAX_ABLATED)).round().astype(int)
     images, labels = evidence.test_windows[rows], evidence.test_labels[rows]
     pooled = pool(network, layers, evidence.train_windows.split(IMAGES_AT_ONCE))
     means = {layer: values.mean(axis=0) for layer, values in pooled.items()}
@@ -246,11 +246,13 @@ def ablation(
         layer: np.unique(np.linspace(0, len(of_layer) - 1, num_units).round().astype(int)).tolist()
         for layer, of_layer in means.items()
     }
+    right = right_answers(network, images, labels)
     found: dict[str, list[np.ndarray]] = {}
 
     def by(name: str, way: Callable[..., np.ndarray]) -> None:
         found[name] = [
-            way(network, images, labels, layer, means[layer], units[layer]) for layer in layers
+            way(network, images, labels, layer, means[layer], units[layer], right)
+            for layer in layers
         ]
 
     compared = compare(
@@ -269,9 +271,9 @@ def unit_costs_in_whole_passes(
     layer: str,
     means: np.ndarray,
     units: Sequence[int],
+    right: np.ndarray,
 ) -> np.ndarray:
     """What `features.causality.unit_costs` gives, by one pass through the network for each unit."""
-    right = right_answers(network, images, labels).astype(int)
     costs = []
     for unit in units:
 
@@ -281,7 +283,7 @@ def unit_costs_in_whole_passes(
             return held
 
         with Trace(network, [layer], edit=hold):
-            costs.append(right - right_answers(network, images, labels))
+            costs.append(right.astype(int) - right_answers(network, images, labels))
     return np.stack(costs)
 
 

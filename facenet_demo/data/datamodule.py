@@ -25,7 +25,7 @@ from facenet_demo.data.batches import NO_PHOTO, EpochBatches, SameBatches, seed_
 from facenet_demo.data.crops import find_crops, prepare_crops
 from facenet_demo.data.facts import Facts
 from facenet_demo.data.records import PADDED, STRANGER, Batch
-from facenet_demo.data.resident import ResidentLoader, wanted
+from facenet_demo.data.resident import ResidentCrops, ResidentLoader, wanted
 from facenet_demo.data.sources import ORL, FaceSource
 from facenet_demo.data.splits import Split, SplitSettings
 from facenet_demo.data.stored import Crops, CropSettings
@@ -120,6 +120,8 @@ class FaceDataModule(pl.LightningDataModule):
         still = replace(settings.augment, flip=0, brightness=0, contrast=0, erase=0)
         self.moved_window = RandomWindow(settings.window, still)
         self._done = (0, 0)
+        self._wanted: dict[str, bool] = {}  # device -> whether crops lie there
+        self._placed: dict[tuple[str, str], ResidentCrops] = {}  # stage and device -> crops
 
     @cached_property
     def crops(self) -> Crops:
@@ -295,7 +297,10 @@ class FaceDataModule(pl.LightningDataModule):
         if device is None:
             device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
         if self._is_resident(device):
-            return ResidentLoader(self.crops.images, labels, rows, batches, device)
+            place = stage, str(device)
+            if place not in self._placed:
+                self._placed[place] = ResidentCrops(self.crops.images, labels, rows, device)
+            return ResidentLoader(self._placed[place], batches)
         return DataLoader(
             CropDataset(self.crops, labels, rows),
             sampler=batches,
@@ -311,9 +316,13 @@ class FaceDataModule(pl.LightningDataModule):
     def _is_resident(self, device: torch.device) -> bool:
         if self.settings.num_workers:
             return False
-        num_rows = sum(map(len, self.split.rows.values())) + len(self.split.outsider_rows["train"])
-        num_bytes = num_rows * self.crops.images[:1].nbytes
-        return wanted(self.settings.resident, num_bytes, device)
+        # Asked once: of what lies there already, too, a device says that it is not free.
+        if str(device) not in self._wanted:
+            num_rows = sum(map(len, self.split.rows.values()))
+            num_rows += len(self.split.outsider_rows["train"])
+            num_bytes = num_rows * self.crops.images[:1].nbytes
+            self._wanted[str(device)] = wanted(self.settings.resident, num_bytes, device)
+        return self._wanted[str(device)]
 
 
 class CropDataset(Dataset):

@@ -1,7 +1,7 @@
 """Crops that lie on the device that works on them, where a step need not wait for its photos.
 
     if wanted("auto", num_bytes, device):
-        loader = ResidentLoader(crops.images, labels, rows, batches, device)
+        loader = ResidentLoader(ResidentCrops(crops.images, labels, rows, device), batches)
     for batch in loader:                 # cut on the device, by positions that lie there too
 
 The batches are those that a DataLoader reads from disk, to the bit.
@@ -55,15 +55,36 @@ def wanted(
     return True
 
 
-class ResidentLoader:
-    """Batches of crops that were copied to a device once.
+class ResidentCrops:
+    """Crops that were copied to a device, with their labels and rows.
 
     Args:
         images: `(N, S, S, 3)` uint8, on disk or in memory.
         labels: `(N,)` int64.
         rows: `(R,)`, those of the N that are needed.
-        batches: which of these R go into which batch.
         device: where they go.
+    """
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray, device: torch.device
+    ) -> None:
+        # One more than there are, of what stands in place of a photo: NO_PHOTO is the last.
+        self.images = torch.zeros(
+            (len(rows) + 1, *images.shape[1:]), dtype=torch.uint8, device=device
+        )
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            self.images[start : start + len(some)] = torch.from_numpy(images[some])
+        known = np.stack([np.append(labels[rows], PADDED), np.append(rows, rows[-1])])
+        self.known = torch.from_numpy(known).to(device)  # (2, R + 1), labels and rows
+
+
+class ResidentLoader:
+    """Batches of crops that lie on a device.
+
+    Args:
+        crops: R of them.
+        batches: which of these go into which batch.
 
     Attributes:
         sampler: `batches`, under the name by which Lightning tells it the epoch.
@@ -72,36 +93,21 @@ class ResidentLoader:
 
     batch_sampler = None
 
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        rows: np.ndarray,
-        batches: EpochBatches,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, crops: ResidentCrops, batches: EpochBatches) -> None:
         self.sampler = batches
-        self._device = device
-        # One more than there are, of what stands in place of a photo: NO_PHOTO is the last.
-        self._images = torch.zeros(
-            (len(rows) + 1, *images.shape[1:]), dtype=torch.uint8, device=device
-        )
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[start : start + _ROWS_AT_ONCE]
-            self._images[start : start + len(some)] = torch.from_numpy(images[some])
-        known = np.stack([np.append(labels[rows], PADDED), np.append(rows, rows[-1])])
-        self._known = torch.from_numpy(known).to(device)  # (2, R + 1), labels and rows
-        self._no_targets = torch.empty(0, device=device)
+        self._crops = crops
+        self._no_targets = torch.empty(0, device=crops.images.device)
 
     def __len__(self) -> int:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Batch]:
+        crops = self._crops
         # Of the whole epoch at once: then no step brings anything to the device.
-        positions = torch.from_numpy(self.sampler.positions() % len(self._images))
-        positions = positions.to(self._device)
+        positions = torch.from_numpy(self.sampler.positions() % len(crops.images))
+        positions = positions.to(crops.images.device)
         for start in range(0, len(positions), self.sampler.batch_size):
             chosen = positions[start : start + self.sampler.batch_size]
-            images = self._images.index_select(0, chosen).permute(0, 3, 1, 2)  # (B, 3, S, S)
-            labels, rows = self._known.index_select(1, chosen).unbind()
+            images = crops.images.index_select(0, chosen).permute(0, 3, 1, 2)  # (B, 3, S, S)
+            labels, rows = crops.known.index_select(1, chosen).unbind()
             yield Batch(images, labels, rows, self._no_targets)

@@ -63,6 +63,8 @@ def right_without(
         `(G, N)` bool.
     """
     device = next(network.parameters()).device
+    if not len(groups):
+        return np.empty((0, len(labels)), bool)
     held_at = torch.as_tensor(means, dtype=torch.float32, device=device)
     named = []
     for some in images.split(IMAGES_AT_ONCE):

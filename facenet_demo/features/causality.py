@@ -131,6 +131,7 @@ def unit_costs(
     layer: str,
     means: np.ndarray,
     units: Sequence[int],
+    right: np.ndarray,
 ) -> np.ndarray:
     """Which answers units of a layer are needed for, each by itself.
 
@@ -141,6 +142,7 @@ def unit_costs(
         layer: dotted name.
         means: `(U,)` mean activation of each of its units.
         units: which of them.
+        right: `(N,)` bool, see `right_answers`: what is named rightly with all units.
 
     Returns:
         `(len(units), N)`: 1 where an image is named rightly with all units and wrongly without this
@@ -148,7 +150,7 @@ def unit_costs(
     """
     groups = [[unit] for unit in units]
     without = right_without(network, images, labels, layer, groups, means)
-    return right_answers(network, images, labels).astype(int) - without
+    return right.astype(int) - without
 
 
 def _cover(images: torch.Tensor, parts: torch.Tensor, part: int) -> torch.Tensor:

@@ -39,7 +39,6 @@ IMAGENET_COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27,
 _CONTRAST = 0.25  # root mean square of the whitened picture
 _FIRST_STEP, _LAST_STEP = 0.2, 0.03  # shares of the way; in between they shrink evenly
 _SHIFT, _TURN, _SCALE = 2.0, 0.08, 0.08  # at most: pixels, radians, share of the size
-_STAY = torch.eye(2, 3)
 _NUM_STARTS = 128
 _PICTURES_AT_ONCE = 32
 

@@ -65,7 +65,7 @@ class Trace:
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._outputs: dict[str, torch.Tensor] = {}
         self._network = network
-        self._went_on: list[tuple[str, torch.Tensor, int]] = []  # in this pass, and their versions
+        self._went_on: dict[str, tuple[torch.Tensor, int]] = {}  # in this pass, and its version
         self._left_alone: set[str] = set()
 
     def __enter__(self) -> Trace:
@@ -110,12 +110,14 @@ class Trace:
             return output.clone()
         if layer not in self._left_alone:
             output = output.clone()
-        self._went_on.append((layer, output, output._version))
+        self._went_on[layer] = output, output._version
         return output
 
     def _end_pass(self, network: nn.Module, inputs: tuple, output: Any) -> None:
-        changed = {layer for layer, put, version in self._went_on if put._version != version}
-        went_on = {layer for layer, _, _ in self._went_on}
+        changed = {
+            layer for layer, (put, version) in self._went_on.items() if put._version != version
+        }
+        went_on = set(self._went_on)
         self._went_on.clear()
         if changed & self._left_alone:
             raise RuntimeError(

@@ -55,7 +55,8 @@ SCORES: dict[str, Measure] = {
     "ablation": Measure(
         "cost of removal",
         "The share of test photos, on average over people, that are no longer named rightly once "
-        "the unit is held at its mean. Near 0: others can do its work.",
+        "the unit is held at its mean. Near 0: others can do its work. Measured for the units that "
+        "were looked at closely.",
         "percent",
     ),
 }

@@ -13,6 +13,7 @@ import signal
 from types import FrameType
 
 EXIT_CODE = 128 + signal.SIGINT  # what shells say of it
+UNAWAITED = "unawaited"  # how threads are called whose work may be lost after Ctrl-C
 
 
 def watch() -> bool:

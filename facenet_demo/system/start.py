@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 
 from facenet_demo.system import interrupts
@@ -22,14 +23,21 @@ def start(module: str) -> int:
     Until `main` calls `exits.exit_code`, it may go on importing: Ctrl-C ends the process at once.
     """
     watched = interrupts.watch()
+    code = 0
     try:
-        return _run(module)
+        code = _run(module)
+        return code
     except KeyboardInterrupt:  # while the command ended
         os.write(2, b"Interrupted.\n")
-        return interrupts.EXIT_CODE
+        code = interrupts.EXIT_CODE
+        return code
     finally:
         with suppress(OSError, ValueError):  # nobody reads it any more
             sys.stdout.flush()
+        if code == interrupts.EXIT_CODE and any(
+            thread.name.startswith(interrupts.UNAWAITED) for thread in threading.enumerate()
+        ):
+            os._exit(code)  # Python would wait for what they have under way
         # Whoever presses it once more has seen the message; threads that are left are not awaited.
         if watched:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -16,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from facenet_demo.system.interrupts import UNAWAITED
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,7 +37,7 @@ def ordered_map(
     """
     num_threads = num_threads or os.cpu_count() or 1
     waiting: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(num_threads)
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix=UNAWAITED)
     try:
         for item in items:
             waiting.append(pool.submit(function, item))

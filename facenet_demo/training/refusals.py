@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
@@ -26,7 +27,7 @@ from facenet_demo.data.batches import EpochBatches
 from facenet_demo.data.datamodule import FaceDataModule
 from facenet_demo.system.errors import UserError
 from facenet_demo.system.exits import Interrupted
-from facenet_demo.training.task import FaceTask
+from facenet_demo.training.task import CAPTURED, FaceTask
 
 _LEAST = {
     "accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "num_nodes": 1, "min_epochs": 0,
@@ -96,8 +97,11 @@ def check_with_data(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -
     """Look at what a Trainer was told beside the data it will meet.
 
     Raises:
-        UserError: if a stage would have no batch, or a step too few photos for the network.
+        UserError: if a stage would have no batch, a step too few photos for the network, or none
+            could be captured.
     """
+    if task.torch_compile == CAPTURED:
+        _check_capture(trainer)
     rows = {stage: len(data.split.rows[stage]) for stage in ("train", "val", "test")}
     rows["train"] += len(data.split.outsider_rows["train"])
     for stage, num_rows in rows.items():
@@ -118,6 +122,25 @@ def check_with_data(trainer: pl.Trainer, task: FaceTask, data: FaceDataModule) -
             _check_interval(trainer, min(len(batches), limit) if limit > 1 else len(batches))
             if batches.batch_size == 1:
                 _try_one_photo(task)
+
+
+def _check_capture(trainer: pl.Trainer) -> None:
+    device = trainer.strategy.root_device
+    scheduled = any(
+        isinstance(c, GradientAccumulationScheduler) for c in cast(Any, trainer).callbacks
+    )
+    if trainer.accumulate_grad_batches > 1 or scheduled:
+        raise UserError(
+            f"`torch_compile` {CAPTURED} cannot accumulate gradients: each captured step puts its "
+            "own where those of the one before lie. Leave `trainer.accumulate_grad_batches` 1, or "
+            "set `torch_compile` true."
+        )
+    if device.type != "cuda":
+        raise UserError(
+            f"`torch_compile` {CAPTURED} has no effect on a {device.type.upper()}: it captures "
+            "what a GPU is told to do. Set it true or false, or train on a GPU: "
+            "`trainer.accelerator` gpu."
+        )
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
@@ -23,7 +22,7 @@ from facenet_demo.system.errors import UserError
 from facenet_demo.training.objectives import Naming, Objective
 from facenet_demo.training.optimization import SGD, OptimizerSettings, Schedule, go_on
 
-_CAPTURED = "reduce-overhead"
+CAPTURED = "reduce-overhead"
 
 
 class FaceTask(pl.LightningModule):
@@ -76,7 +75,7 @@ class FaceTask(pl.LightningModule):
         )
         self.torch_compile = torch_compile
         # A function rather than a compiled module, whose weights would have other names.
-        mode = _CAPTURED if torch_compile == _CAPTURED else None
+        mode = CAPTURED if torch_compile == CAPTURED else None
         self._forward = torch.compile(self._embed_and_answer, mode=mode) if torch_compile else (
             self._embed_and_answer
         )  # fmt: skip
@@ -93,8 +92,6 @@ class FaceTask(pl.LightningModule):
         checkpoint[KEY] = {**described, **self.goal.described()}
 
     def on_fit_start(self) -> None:
-        if self.torch_compile == _CAPTURED:
-            _check_capture(self.trainer, self.device)
         if self.torch_compile:
             _try_compiler(self.device)
 
@@ -151,7 +148,7 @@ class FaceTask(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         """The loss of a batch and what callbacks look at; updates the metrics of `stage`."""
-        if self.torch_compile == _CAPTURED:
+        if self.torch_compile == CAPTURED:
             # What the last step put out may go, gradients too: this one puts its own there.
             if stage == "train":
                 self.network.zero_grad()
@@ -211,24 +208,6 @@ def _try_window(network: FaceNetwork, window: int) -> None:
             "another `data.window`, or fewer stages."
         ) from error
     network.train()
-
-
-def _check_capture(trainer: pl.Trainer, device: torch.device) -> None:
-    scheduled = any(
-        isinstance(c, GradientAccumulationScheduler) for c in cast(Any, trainer).callbacks
-    )
-    if trainer.accumulate_grad_batches > 1 or scheduled:
-        raise UserError(
-            f"`torch_compile` {_CAPTURED} cannot accumulate gradients: each captured step puts its "
-            "own where those of the one before lie. Leave `trainer.accumulate_grad_batches` 1, or "
-            "set `torch_compile` true."
-        )
-    if device.type != "cuda":
-        raise UserError(
-            f"`torch_compile` {_CAPTURED} has no effect on a {device.type.upper()}: it captures "
-            "what a GPU is told to do. Set it true or false, or train on a GPU: "
-            "`trainer.accelerator` gpu."
-        )
 
 
 def _try_compiler(device: torch.device) -> None:

@@ -36,10 +36,19 @@ def main(args: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         page = visualize(
-            settings.run, settings.output, settings.images, settings.config, settings.layers,
-            settings.control == "untrained", settings.num_views, settings.seed, settings.overwrite,
-            settings.units, settings.modules, settings.num_units,
-        )  # fmt: skip
+            settings.run,
+            settings.output,
+            images=settings.images,
+            config=settings.config,
+            layers=settings.layers,
+            untrained=settings.control == "untrained",
+            num_views=settings.num_views,
+            seed=settings.seed,
+            overwrite=settings.overwrite,
+            units=settings.units,
+            modules=settings.modules,
+            num_units=settings.num_units,
+        )
         console.print("Open", Text(str(page), "bold"), "in a browser.")
         return 0
 

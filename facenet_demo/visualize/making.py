@@ -88,9 +88,17 @@ def visualize(
         trained = replace(trained, network=network, calibration=None)
     trained.network.requires_grad_(False)
     names_people = data.people == trained.people
-    with steps(measurements.num_steps(layers) + len(makers), "Report") as step:
+    with steps(measurements.num_steps(layers, names_people) + len(makers), "Report") as step:
         measured = measurements.take(
-            trained.network, trained.settings, layers, evidence, names_people, seed, step, num_units
+            trained.network,
+            trained.settings,
+            layers,
+            evidence,
+            names_people,
+            seed,
+            step,
+            num_units,
+            chosen,
         )
         look = Look(
             output, trained, layers, data, evidence, measured,

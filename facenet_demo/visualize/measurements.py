@@ -5,7 +5,7 @@ found = take(network, settings, layers, evidence, names_people=True, seed=0, ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from facenet_demo.features.ablation import right_answers
 from facenet_demo.features.causality import Causality, part_costs, unit_costs
 from facenet_demo.features.gratings import GratingTuning, Tuning, stimuli
 from facenet_demo.features.maps import MapsOf, StrongestMaps, TopMaps
@@ -36,11 +37,10 @@ from facenet_demo.features.verdicts import Judgement, judge
 from facenet_demo.networks import FaceNetwork, NetworkSettings
 from facenet_demo.networks.untrained import untrained_twin
 
-_MAX_ABLATED = 310  # test windows that single units are ablated on
+MAX_ABLATED = 310  # test windows that single units are ablated on
 _NUM_FACES = 4  # whose maps are shown
 _NUM_TUNED = 64  # that gratings are compared with
-_NUM_COLOURED = 200  # training windows that give synthesised pictures their colours, about
-_UNITS_AT_ONCE = 32
+_UNITS_AT_ONCE = 32  # with images of 64 x 64 pixels
 
 
 def shown_faces(evidence: Evidence) -> np.ndarray:
@@ -99,6 +99,7 @@ def take(
     seed: int,
     step: Callable[[str], None],
     num_units: int,
+    asked: Mapping[str, Sequence[int]],
 ) -> Measurements:
     """Measure a network and its controls.
 
@@ -111,6 +112,7 @@ def take(
         seed: of all that is drawn.
         step: called before each of `num_steps` steps with its name.
         num_units: of each layer that are looked at closely, at most.
+        asked: layer -> units that are looked at closely, too.
     """
     step("the network and an untrained one")
     device = evidence.test_windows.device
@@ -124,34 +126,40 @@ def take(
         device,
     )
     judgements = judge(trained, control)
-    chosen = {layer: _telling_units(trained, layer, num_units) for layer in layers}
-    at_once = _UNITS_AT_ONCE if device.type == "cpu" else max(1, num_units)
-    chunks = {
-        layer: [units[i : i + at_once] for i in range(0, len(units), at_once)]
-        for layer, units in chosen.items()
-    }
     copies = Copies(network)
-    # Where parts peak; in the first or last layer they are no less worth a try.
-    peak = layers[peak_layer(trained.survey)]
-    pieces: list[Callable[[], Any]] = []
+    colours = colour_basis(evidence.train_windows[:: max(1, len(evidence.train_windows) // 200)])
+    few = _spread(evidence.test_labels, MAX_ABLATED)
+    right = None
     if names_people:
-        pieces.append(partial(_part_costs, copies, trained, peak, seed))
-    for layer in layers:
-        pieces += [partial(_pictures, copies, trained, layer, some) for some in chunks[layer]]
-        if names_people:
-            pieces += [partial(_costs, copies, trained, layer, some) for some in chunks[layer]]
-    found = side_by_side(pieces, device)
-    step("ablation of parts")
-    causality = next(found) if names_people else None
-    if causality is not None:
-        judgements.append(causality.judgement)
+        right = right_answers(network, evidence.test_windows[few], evidence.test_labels[few])
+    size = evidence.test_windows.shape[-1]
+    at_once = max(1, _UNITS_AT_ONCE * 64**2 // size**2) if device.type == "cpu" else None
     costs: dict[str, dict[int, np.ndarray]] = {}
     pictures: dict[str, dict[int, torch.Tensor]] = {}
-    for layer, units in chosen.items():
+    jobs: list[tuple[dict[str, Any], str, Sequence[int], Callable[[], Any]]] = []
+    for layer in layers:
+        units = sorted({*asked.get(layer, ()), *_telling_units(trained, layer, num_units)})
+        for some in _chunks(units, at_once):
+            look = partial(_pictures, copies, trained, layer, some, colours)
+            jobs.append((pictures, layer, some, look))
+            if right is not None:
+                lose = partial(_costs, copies, trained, layer, some, few, right)
+                jobs.append((costs, layer, some, lose))
+    # Where parts peak; in the first or last layer they are no less worth a try.
+    peak = layers[peak_layer(trained.survey)]
+    first: list[Callable[[], Any]] = (
+        [partial(_part_costs, copies, trained, peak, seed)] if names_people else []
+    )
+    found: Iterator[Any] = side_by_side([*first, *(piece for *_, piece in jobs)], device)
+    causality = None
+    if names_people:
+        step("ablation of parts")
+        causality = next(found)
+        judgements.append(causality.judgement)
+    for layer in layers:
         step(f"units of {layer}")
-        for of_layer in (pictures, costs) if names_people else (pictures,):
-            rows = [row for _ in chunks[layer] for row in next(found)]
-            of_layer[layer] = dict(zip(units, rows, strict=True))  # type: ignore[index]
+        for table, _, some, _ in (job for job in jobs if job[1] == layer):
+            table.setdefault(layer, {}).update(zip(some, next(found), strict=True))
     return Measurements(
         trained=trained,
         twin=untrained,
@@ -164,50 +172,67 @@ def take(
     )
 
 
-def num_steps(layers: Sequence[str]) -> int:
+def num_steps(layers: Sequence[str], names_people: bool) -> int:
     """How often `take` calls `step`."""
-    return 2 + len(layers)
+    return 1 + names_people + len(layers)
+
+
+def _chunks(units: Sequence[int], at_once: int | None) -> Iterator[Sequence[int]]:
+    """So many units after each other, or all."""
+    at_once = at_once or max(1, len(units))
+    for start in range(0, len(units), at_once):
+        yield units[start : start + at_once]
 
 
 def _telling_units(trained: Progression, layer: str, number: int) -> list[int]:
     """The units of a layer that match parts best, and those most selective for one person.
 
-    Both by training photos, one of each kind by turns; in order.
+    Both by training photos, one of each kind by turns.
     """
     evidence, read = trained.survey.evidence, trained.survey.layers[layer]
     _, above = best_parts(read[CHOSEN], evidence.face_parts)
     for_people = selectivity(read[TRAIN_POOLED], evidence.train_labels, evidence.num_people)
     by_turns = np.stack([np.argsort(-above), np.argsort(-for_people)], axis=1).flatten()
-    return sorted(list(dict.fromkeys(by_turns.tolist()))[:number])
+    return list(dict.fromkeys(by_turns.tolist()))[:number]
 
 
-def _part_costs(copies: Copies, trained: Progression, layer: str, seed: int) -> Causality:
+def _part_costs(
+    copies: Copies[FaceNetwork], trained: Progression, layer: str, seed: int
+) -> Causality:
     with copies.one() as network:
         return part_costs(network, trained, layer, seed)
 
 
 def _pictures(
-    copies: Copies, trained: Progression, layer: str, units: Sequence[int]
+    copies: Copies[FaceNetwork],
+    trained: Progression,
+    layer: str,
+    units: Sequence[int],
+    colours: torch.Tensor,
 ) -> torch.Tensor:
     """What excites units most, `(len(units), 3, W, W)`."""
-    evidence = trained.survey.evidence
-    few = evidence.train_windows[:: max(1, len(evidence.train_windows) // _NUM_COLOURED)]
-    size, field = evidence.test_windows.shape[-1], trained.survey.layers[layer].field
+    survey = trained.survey
+    size, field = survey.evidence.test_windows.shape[-1], survey.layers[layer].field
     with copies.one() as network:
         return synthesize(
-            network, layer, units, size, seed=trained.survey.seed, colours=colour_basis(few),
-            field=field,
-        )  # fmt: skip
+            network, layer, units, size, seed=survey.seed, colours=colours, field=field
+        )
 
 
-def _costs(copies: Copies, trained: Progression, layer: str, units: Sequence[int]) -> np.ndarray:
-    """What people lose without each of some units, `(len(units), P)`."""
+def _costs(
+    copies: Copies[FaceNetwork],
+    trained: Progression,
+    layer: str,
+    units: Sequence[int],
+    few: np.ndarray,
+    right: np.ndarray,
+) -> np.ndarray:
+    """What people lose without each of some units, `(len(units), P)`, by a few windows."""
     evidence = trained.survey.evidence
-    few = _spread(evidence.test_labels, _MAX_ABLATED)
     labels, means = evidence.test_labels[few], trained.survey.layers[layer][TRAIN_POOLED].mean(0)
     members = np.eye(evidence.num_people)[labels]
     with copies.one() as network:
-        lost = unit_costs(network, evidence.test_windows[few], labels, layer, means, units)
+        lost = unit_costs(network, evidence.test_windows[few], labels, layer, means, units, right)
     with np.errstate(invalid="ignore"):
         return lost @ members / members.sum(axis=0)
 

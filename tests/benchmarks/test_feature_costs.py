@@ -13,6 +13,7 @@ from facenet_demo.benchmarks.feature_costs import (
     repeated,
     unit_costs_in_whole_passes,
 )
+from facenet_demo.features.ablation import right_answers
 from facenet_demo.features.causality import unit_costs
 from facenet_demo.features.observe import View
 
@@ -50,7 +51,8 @@ def test_whole_passes_tell_what_the_rest_alone_tells() -> None:
     labels = np.random.default_rng(0).integers(4, size=100)
     means = np.linspace(-1, 1, 6)
     for layer in ("0", "2"):
-        given = network, images, labels, layer, means, [1, 4, 5]
+        right = right_answers(network, images, labels)
+        given = network, images, labels, layer, means, [1, 4, 5], right
         found = unit_costs_in_whole_passes(*given)
         assert set(np.unique(found)) == {-1, 0, 1}, "some answers change"
         assert found.tolist() == unit_costs(*given).tolist()

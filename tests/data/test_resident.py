@@ -11,7 +11,7 @@ from facenet_demo.data import resident
 from facenet_demo.data.batches import EpochBatches
 from facenet_demo.data.datamodule import CropDataset, DataSettings, FaceDataModule
 from facenet_demo.data.records import PADDED
-from facenet_demo.data.resident import ResidentLoader, wanted
+from facenet_demo.data.resident import ResidentCrops, ResidentLoader, wanted
 from facenet_demo.data.sources import Folder
 from facenet_demo.data.splits import SplitSettings
 from facenet_demo.system.errors import UserError
@@ -50,7 +50,7 @@ def test_batches_are_those_that_are_read_from_disk(
             CropDataset(data.crops, labels, rows), sampler=samplers[0], batch_size=None,
             collate_fn=lambda batch: batch,
         )  # fmt: skip
-        kept = ResidentLoader(data.crops.images, labels, rows, samplers[1], CPU)
+        kept = ResidentLoader(ResidentCrops(data.crops.images, labels, rows, CPU), samplers[1])
         assert len(kept) == len(read)
         for epoch in (1, 2):  # an epoch that goes on, and a whole one
             for sampler in samplers:
@@ -67,7 +67,9 @@ def test_batches_are_those_that_are_read_from_disk(
 def test_no_batch_reads_a_crop_again(data: FaceDataModule) -> None:
     images = np.array(data.crops.images)
     batches = EpochBatches(len(images), 4)
-    loader = ResidentLoader(images, data.split.labels, np.arange(len(images)), batches, CPU)
+    loader = ResidentLoader(
+        ResidentCrops(images, data.split.labels, np.arange(len(images)), CPU), batches
+    )
     before = images.copy()
     images[:] = 0
     found = torch.cat([batch.images for batch in loader])
@@ -91,8 +93,8 @@ def test_a_quarter_of_a_gpus_free_memory_at_most_is_taken_unasked(
 def test_where_there_is_room_for_the_crops_of_all_stages_all_lie_on_the_device(
     people_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = make_data(people_folder)
     for room, kind in ((18, ResidentLoader), (17, DataLoader)):
+        data = make_data(people_folder)
         free = 4 * room * data.crops.images[0].nbytes
         monkeypatch.setattr(resident, "free_memory", lambda device, free=free: free)
         loaders = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
@@ -100,6 +102,18 @@ def test_where_there_is_room_for_the_crops_of_all_stages_all_lie_on_the_device(
     monkeypatch.setattr(resident, "free_memory", lambda device: 10**9)
     workers = make_data(people_folder, num_workers=1)
     assert isinstance(workers.train_dataloader(), DataLoader), "they would have nothing to do"
+
+
+def test_what_lies_on_the_device_is_neither_copied_nor_asked_for_again(
+    people_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(people_folder, resident="always")
+    size = data.crops.images[0].nbytes
+    rooms = iter([18 * size, 0])  # all of it is taken by the first
+    monkeypatch.setattr(resident, "free_memory", lambda device: next(rooms))
+    first, val, again = data.train_dataloader(), data.val_dataloader(), data.train_dataloader()
+    assert first._crops is again._crops
+    assert first._crops is not val._crops
 
 
 def test_processes_that_would_read_nothing_are_refused() -> None:

@@ -28,7 +28,7 @@ def test_ablating_the_only_unit_a_person_needs_destroys_that_person() -> None:
     assert both.tolist() == [(labels == 1).tolist()]
     corner = right_without(network, images, labels, "maps", [[3]], nothing)
     assert corner.all(), "nobody needs it"
-    costs = unit_costs(network, images, labels, "maps", nothing - 1, range(4))
+    costs = unit_costs(network, images, labels, "maps", nothing - 1, range(4), np.ones(7, bool))
     assert (costs == (labels == np.arange(4)[:, None])).all()
 
 

@@ -207,8 +207,6 @@ function layerView(network, layer, query, change) {
   ];
 }
 
-const PEOPLE_SHOWN = 10;
-
 function unitView(network, layer, unit, query) {
   const order = sortedUnits(layer, query);
   const place = order.indexOf(unit);
@@ -225,6 +223,9 @@ function unitView(network, layer, unit, query) {
       network !== NETWORKS[0] && `, ${network.name}`)),
     h("p", { class: "lead" }, unitSentence(layer, unit)),
     figures(unit.pictures),
+    network === NETWORKS[0] && !unit.pictures.some((picture) => picture.kind === "synthesis") &&
+      h("p", { class: "hint" }, "Not among the units that were looked at closely: what excites it " +
+        "was not computed, nor what the network loses without it."),
     h("div", { class: "columns" },
       h("div", {}, partScores(unit), unitScores(layer, unit)), peopleBars(unit)),
   ];
@@ -247,8 +248,10 @@ function unitSentence(layer, unit) {
 function unitScores(layer, unit) {
   const names = scoresOf([unit]);
   if (!names.length) return null;
-  const rank = (name) => 1 + layer.units.filter((other) =>
-    (other.scores[name] ?? -Infinity) > unit.scores[name]).length;
+  const rank = (name) => {
+    const values = layer.units.map((other) => other.scores[name]).filter((x) => x != null);
+    return `${1 + values.filter((x) => x > unit.scores[name]).length} of ${values.length}`;
+  };
   return h("section", {},
     h("h2", {}, "Scores"),
     h("table", {},
@@ -259,7 +262,7 @@ function unitScores(layer, unit) {
         h("th", { scope: "row" }, measureLink(name)),
         h("td", { class: "number" }, h("b", {},
           format(unit.scores[name], measure(name).style))),
-        h("td", { class: "number soft" }, `${rank(name)} of ${layer.units.length}`))))));
+        h("td", { class: "number soft" }, rank(name)))))));
 }
 
 function partScores(unit) {
@@ -295,12 +298,6 @@ function peopleBars(unit) {
     h("td", { class: "wide" }, bar(response, largest)),
     h("td", { class: "number" }, format(response)),
     costs && h("td", { class: "number" }, format(cost, "percent")));
-  const body = h("tbody", {}, people.slice(0, PEOPLE_SHOWN).map(row));
-  const rest = people.slice(PEOPLE_SHOWN);
-  const all = (event) => {
-    body.append(...rest.map(row));
-    event.target.remove();
-  };
   return h("section", {},
     h("h2", {}, "People"),
     h("table", {},
@@ -308,8 +305,6 @@ function peopleBars(unit) {
         h("th", { scope: "col", class: "wide" }, h("span", { class: "hidden" }, "response")),
         h("th", { scope: "col", class: "number" }, "response"),
         costs && h("th", { scope: "col", class: "number" }, "cost"))),
-      body),
-    rest.length > 0 && h("button", { type: "button", class: "chip", onclick: all },
-      `Show all ${people.length}`),
+      h("tbody", {}, people.map(row))),
     costs && h("p", { class: "hint" }, "Cost: accuracy on that person lost without the unit."));
 }
