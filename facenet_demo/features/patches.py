@@ -25,6 +25,8 @@ from facenet_demo.features.observe import Instrument, View, observe
 from facenet_demo.features.receptive_field import ReceptiveField
 from facenet_demo.features.statistics import TopK
 
+_IMAGES_AT_ONCE = 512  # whose responses are chosen from together
+
 
 @dataclass(frozen=True)
 class TopPatches:
@@ -100,24 +102,22 @@ class Patches(Instrument[TopPatches]):
     def __init__(self, k: int = 9) -> None:
         self._k = k
         self._top: dict[str, TopK] = {}
+        self._waiting: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
         self._widths: dict[str, int] = {}
         self._num_images: Counter[str] = Counter()
 
     def add(self, layer: str, maps: torch.Tensor, view: View) -> None:
-        first = self._num_images[layer]
-        self._num_images[layer] += len(maps)
         self._widths[layer] = maps.shape[3]
-
         # Of all ways to ask for the largest value and its place by far the fastest.
         scores, places = F.adaptive_max_pool2d(maps, 1, return_indices=True)
-        scores, places = scores.flatten(1), places.flatten(1)  # (B, U)
-
-        def row_and_place(images: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
-            return torch.stack([first + images, places[images, units]], dim=1)
-
-        self._top.setdefault(layer, TopK(self._k)).add(scores, row_and_place)
+        waiting = self._waiting.setdefault(layer, [])
+        waiting.append((scores.flatten(1), places.flatten(1)))  # (B, U)
+        if sum(len(of_batch) for of_batch, _ in waiting) >= _IMAGES_AT_ONCE:
+            self._choose(layer)
 
     def result(self) -> dict[str, TopPatches]:
+        for layer in list(self._waiting):
+            self._choose(layer)
         found = {}
         for layer, kept in self._top.items():
             top = kept.result()
@@ -125,3 +125,14 @@ class Patches(Instrument[TopPatches]):
             places = np.stack(np.divmod(ids[..., 1], self._widths[layer]), axis=2)
             found[layer] = TopPatches(top.scores.float().cpu().numpy(), ids[..., 0], places)
         return found
+
+    def _choose(self, layer: str) -> None:
+        """Keep the strongest of all that wait, too."""
+        scores, places = (torch.cat(x) for x in zip(*self._waiting.pop(layer), strict=True))
+        first = self._num_images[layer]
+        self._num_images[layer] += len(scores)
+
+        def row_and_place(images: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
+            return torch.stack([first + images, places[images, units]], dim=1)
+
+        self._top.setdefault(layer, TopK(self._k)).add(scores, row_and_place)
