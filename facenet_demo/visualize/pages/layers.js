@@ -207,6 +207,8 @@ function layerView(network, layer, query, change) {
   ];
 }
 
+const PEOPLE_SHOWN = 10;
+
 function unitView(network, layer, unit, query) {
   const order = sortedUnits(layer, query);
   const place = order.indexOf(unit);
@@ -298,6 +300,12 @@ function peopleBars(unit) {
     h("td", { class: "wide" }, bar(response, largest)),
     h("td", { class: "number" }, format(response)),
     costs && h("td", { class: "number" }, format(cost, "percent")));
+  const body = h("tbody", {}, people.slice(0, PEOPLE_SHOWN).map(row));
+  const rest = people.slice(PEOPLE_SHOWN);
+  const all = (event) => {
+    body.append(...rest.map(row));
+    event.target.remove();
+  };
   return h("section", {},
     h("h2", {}, "People"),
     h("table", {},
@@ -305,6 +313,8 @@ function peopleBars(unit) {
         h("th", { scope: "col", class: "wide" }, h("span", { class: "hidden" }, "response")),
         h("th", { scope: "col", class: "number" }, "response"),
         costs && h("th", { scope: "col", class: "number" }, "cost"))),
-      h("tbody", {}, people.map(row))),
+      body),
+    rest.length > 0 && h("button", { type: "button", class: "chip", onclick: all },
+      `Show all ${people.length}`),
     costs && h("p", { class: "hint" }, "Cost: accuracy on that person lost without the unit."));
 }
