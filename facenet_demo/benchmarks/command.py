@@ -313,7 +313,7 @@ def gpu(
     device: Literal["gpu", "cpu"] = "gpu",
     parts: list[
         Literal["orl", "lfw", "lfw_gpu", "epoch", "captured", "tests", "predict", "report"]
-    ] = ["orl", "lfw", "lfw_gpu", "epoch", "captured", "tests", "predict", "report"],  # noqa: B006
+    ] = [],  # noqa: B006
     num_epochs: int = 3,
     repeats: int = 3,
     runs: Path = Path("runs/benchmark"),
@@ -326,7 +326,7 @@ def gpu(
     Args:
         lfw_root: The folder lfw_funneled; without it ORL stands for LFW.
         device: cpu only tries out whether all parts run.
-        parts: What to measure.
+        parts: What to measure; all if none is named.
         num_epochs: Of each training that is timed; 2 or more.
         repeats: How often both sides of a comparison are run, in turn.
         runs: Where run folders go.

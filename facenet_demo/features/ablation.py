@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from facenet_demo.features.rerun import rerun
-from facenet_demo.features.trace import IMAGES_AT_ONCE, evaluating
+from facenet_demo.features.trace import IMAGES_AT_ONCE, device_of, evaluating
 
 # Versions of an image that a GPU is given at once; a CPU is as fast with one after the other.
 _IMAGES_AT_ONCE_GPU = 2048
@@ -33,7 +33,7 @@ def right_answers(network: nn.Module, images: torch.Tensor, labels: np.ndarray) 
         images: `(N, 3, H, W)`.
         labels: `(N,)` right answers.
     """
-    device = next(network.parameters()).device
+    device = device_of(network)
     with evaluating(network):
         named = [network(some.to(device)).argmax(1).cpu() for some in images.split(IMAGES_AT_ONCE)]
     return torch.cat(named).numpy() == labels
@@ -62,7 +62,7 @@ def right_without(
     Returns:
         `(G, N)` bool.
     """
-    device = next(network.parameters()).device
+    device = device_of(network)
     if not len(groups):
         return np.empty((0, len(labels)), bool)
     held_at = torch.as_tensor(means, dtype=torch.float32, device=device)

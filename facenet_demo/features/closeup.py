@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from facenet_demo.features.receptive_field import ReceptiveField
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.trace import Trace, device_of, evaluating, maps_of
 
 _WORTH_IT = 0.7  # of the image's area: a part larger than that saves nothing
 _TOLERANCE = 1e-4  # of the largest value: rounding
@@ -79,7 +79,7 @@ def _needed(spans: np.ndarray, size: int) -> tuple[tuple[int, int], int]:
 
 
 def _stands_for(near: Closeup, whole: Closeup, network: nn.Module, layer: str, size: int) -> bool:
-    device = next(network.parameters()).device
+    device = device_of(network)
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     found = []
     try:

@@ -22,7 +22,7 @@ from torch import nn
 
 from facenet_demo.features.closeup import closeup
 from facenet_demo.features.receptive_field import ReceptiveField
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.trace import Trace, device_of, evaluating, maps_of
 
 # A large field is averaged to so many cells a side, so that a fit takes as long in every layer.
 MAX_SIDE = 15
@@ -49,7 +49,7 @@ def effective_kernels(
     Returns:
         `(len(units), 3, k, k)`, k the side of what the middle sees, or 15 if that is smaller.
     """
-    device = next(network.parameters()).device
+    device = device_of(network)
     near = closeup(network, layer, images.shape[-1], field)
     left, top, right, bottom = field.box(len(field.rows) // 2, len(field.columns) // 2)
     rows = slice(top - near.rows[0], bottom - near.rows[0])

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 
 from facenet_demo.features.observe import Instrument, View, observe
-from facenet_demo.features.trace import IMAGES_AT_ONCE
+from facenet_demo.features.trace import IMAGES_AT_ONCE, device_of
 
 NUM_ORIENTATIONS = 12
 FREQUENCIES = (0.04, 0.07, 0.11, 0.16, 0.22, 0.3)  # cycles per pixel
@@ -101,7 +101,7 @@ def probe_gratings(
         faces: `(N, 3, size, size)` in [0, 1], what responses are compared with.
     """
     tuning = GratingTuning()
-    device = next(network.parameters()).device
+    device = device_of(network)
     batches = (images.to(device) for images in stimuli(size, faces))
     observe(network, layers, batches, [tuning])
     return tuning.result()

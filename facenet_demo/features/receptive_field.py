@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facenet_demo.features.trace import Trace, evaluating, maps_of
+from facenet_demo.features.trace import Trace, device_of, evaluating, maps_of
 
 _NORMALIZATIONS = (nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)
 _LINES_AT_ONCE = 32
@@ -61,7 +61,7 @@ def receptive_fields(
     seen: dict[tuple[str, int], list[torch.Tensor]] = {
         (layer, axis): [] for layer in layers for axis in _AXES
     }
-    device = next(network.parameters()).device
+    device = device_of(network)
     handles = [
         module.register_forward_hook(lambda module, inputs, output: inputs[0])
         for module in network.modules()

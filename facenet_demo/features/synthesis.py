@@ -20,7 +20,6 @@ are illustrations; synthesised pictures can mislead (Geirhos et al. 2023, arXiv 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +29,7 @@ from torch.nn import functional as F
 
 from facenet_demo.features.closeup import Closeup, closeup
 from facenet_demo.features.receptive_field import ReceptiveField
-from facenet_demo.features.trace import Trace, evaluating
+from facenet_demo.features.trace import Trace, device_of, evaluating
 
 # Of ImageNet: principal axes of the colours of its pixels, one per column, times their deviation.
 # From lucid/optvis/param/color.py (github.com/tensorflow/lucid).
@@ -78,7 +77,7 @@ def synthesize(
     Raises:
         ValueError: if there is no such layer or unit, or the layer puts out something else.
     """
-    device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
+    device = device_of(network)
     # Lightning validates in inference mode, in which nothing has a gradient.
     with evaluating(network), torch.inference_mode(False), torch.enable_grad():
         pictures = torch.empty(len(units), 3, size, size)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -138,6 +139,11 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True  # train() would reach its children too
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights lie; the CPU if it has none."""
+    return next(chain(network.parameters(), network.buffers()), torch.empty(0)).device
 
 
 def maps_of(output: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ def started(folder: Path, module: str) -> subprocess.CompletedProcess[str]:
     code = "from facenet_demo.system.start import start; raise SystemExit(start('slow'))"
     package = str(Path(facenet_demo.__file__).parents[1])
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), package])},
     )  # fmt: skip
 
@@ -101,3 +101,25 @@ def test_a_missing_package_is_named(module: str, tmp_path: Path) -> None:
 def test_nothing_heavy_is_imported_before_ctrl_c_is_watched_for(tmp_path: Path) -> None:
     done = started(tmp_path, "import sys\ndef main(): print(sorted(sys.modules))\n")
     assert not {"torch", "rich", "numpy", "PIL"} & set(eval(done.stdout))
+
+
+def test_pieces_that_are_under_way_are_not_awaited_after_ctrl_c(tmp_path: Path) -> None:
+    module = f"""
+import threading
+from facenet_demo.system.exits import exit_code
+from facenet_demo.system.threads import ordered_map
+def work():
+    begun = threading.Event()
+    def piece(_):
+        begun.set()
+        threading.Event().wait()  # for ever
+    def asked():
+        yield 0
+        begun.wait()
+        {STOP}        yield 1
+    return len(list(ordered_map(piece, asked(), 1)))
+def main():
+    return exit_code(work, " at work.")
+"""
+    done = started(tmp_path, module)
+    assert (done.returncode, done.stderr) == (130, "Interrupted at work.\n")
